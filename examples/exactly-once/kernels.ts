@@ -1,0 +1,103 @@
+/**
+ * Alice and bob, over all their lives: started, told, killed, started again, and ended.
+ */
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { RunFailed } from "./failure.ts"
+import * as Life from "./life.ts"
+import type * as Lines from "./lines.ts"
+
+/**
+ * Which kernel.
+ */
+export type Name = "alice" | "bob"
+
+/**
+ * What a kernel says, or that it ended although nobody asked it to.
+ */
+export type Event =
+  | { readonly _tag: "Said"; readonly report: Lines.Report }
+  | { readonly _tag: "Ended"; readonly name: Name; readonly how: string }
+
+interface Present {
+  readonly life: Life.Life
+  readonly scope: Scope.CloseableScope
+}
+
+/**
+ * The two kernels, with their stores and logs in `directory`, none of them started. At the end of the scope they are
+ * stopped.
+ */
+export const make = Effect.fnUntraced(function* (directory: string) {
+  const path = yield* Path.Path
+  const parent = yield* Effect.scope
+  const events = yield* Mailbox.make<readonly [Life.Life, Name, Event]>({ capacity: 1024 })
+  const present = new Map<Name, Present>()
+
+  const storeOf = (name: Name) => path.join(directory, `${name}.sqlite`)
+
+  const begin = Effect.fnUntraced(function* (name: Name, first: Lines.Instruction, scope: Scope.CloseableScope) {
+    const log = path.join(directory, `${name}.log`)
+    const life = yield* Life.start({ args: [name, storeOf(name)], first, log })
+    present.set(name, { life, scope })
+    yield* life
+      .listen((report) => events.offer([life, name, { _tag: "Said", report }]))
+      .pipe(
+        Effect.flatMap((how) => events.offer([life, name, { _tag: "Ended", name, how }])),
+        Effect.forkScoped
+      )
+  })
+
+  /** Starts a life of the kernel with its first instruction. */
+  const start = (name: Name, first: Lines.Instruction) =>
+    Scope.fork(parent, ExecutionStrategy.sequential).pipe(
+      Effect.flatMap((scope) => Scope.extend(begin(name, first, scope), scope)),
+      Effect.mapError((cause) => new RunFailed({ sentence: `The kernel ${name} cannot be started.`, cause }))
+    )
+
+  /** From here on the kernel may end, and what it still says is not heard. */
+  const dismiss = (name: Name) =>
+    Effect.sync(() => {
+      const found = Option.fromNullable(present.get(name))
+      present.delete(name)
+      return found
+    })
+
+  /** Kills the kernel as a power failure would: it gets no time to do anything. */
+  const kill = Effect.fnUntraced(function* (name: Name) {
+    const found = yield* dismiss(name)
+    if (Option.isNone(found)) return
+    yield* Effect.ignore(found.value.life.process.kill("SIGKILL"))
+    yield* Scope.close(found.value.scope, Exit.void)
+  })
+
+  /** Ends the kernel gracefully, or fails if it does not end so. */
+  const end = Effect.fnUntraced(function* (name: Name) {
+    const found = yield* dismiss(name)
+    if (Option.isNone(found)) return
+    const { life, scope } = found.value
+    const inTime = yield* Life.stop(life.process)
+    const code = yield* Effect.option(life.process.exitCode)
+    const how = inTime ? yield* life.howItEnded : `it was killed after ${Life.stopDeadline}`
+    yield* Scope.close(scope, Exit.void)
+    if (!inTime || !Option.exists(code, (it) => it === 0)) {
+      return yield* new RunFailed({ sentence: `The kernel ${name} did not end in good order (${how}).` })
+    }
+  })
+
+  const tell = (name: Name, instruction: Lines.Instruction) =>
+    Effect.suspend(() => present.get(name)?.life.tell(instruction) ?? Effect.void)
+
+  /** The next event of a life that has not been dismissed. */
+  const next: Effect.Effect<Event> = Effect.orDie(events.take).pipe(
+    Effect.repeat({ until: ([life, name]) => present.get(name)?.life === life }),
+    Effect.map(([, , event]) => event)
+  )
+
+  return { end, kill, next, start, storeOf, tell }
+})

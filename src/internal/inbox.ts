@@ -1,0 +1,42 @@
+import * as Effect from "effect/Effect"
+
+/**
+ * A queue between one producer, which never waits unless it asks to, and one consumer, which takes everything at once. The capacity is in bytes.
+ *
+ * @internal
+ */
+export interface Inbox<A> {
+  /** `bytes` is what the item weighs. */
+  readonly offer: (item: A, bytes: number) => void
+  /** Waits until what is untaken weighs less than the capacity. */
+  readonly room: Effect.Effect<void>
+  /** Takes all items, at least one. */
+  readonly take: Effect.Effect<ReadonlyArray<A>>
+}
+
+/**
+ * @internal
+ */
+export const makeInbox = <A>(capacity: number): Inbox<A> => {
+  const filled = Effect.unsafeMakeLatch(false)
+  const drained = Effect.unsafeMakeLatch(true)
+  let items: Array<A> = []
+  let weight = 0
+  return {
+    offer: (item, bytes) => {
+      items.push(item)
+      weight += bytes
+      if (weight >= capacity) drained.unsafeClose()
+      filled.unsafeOpen()
+    },
+    room: drained.await,
+    take: Effect.map(filled.await, () => {
+      const taken = items
+      items = []
+      weight = 0
+      filled.unsafeClose()
+      drained.unsafeOpen()
+      return taken
+    })
+  }
+}

@@ -1,0 +1,13 @@
+import * as Encoding from "effect/Encoding"
+
+/**
+ * A random (version 4) UUID made of 16 random bytes.
+ *
+ * @internal
+ */
+export const fromBytes = (random: Uint8Array): string => {
+  const bytes = random.slice(0, 16)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  return Encoding.encodeHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
+}

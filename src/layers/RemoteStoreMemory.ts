@@ -1,0 +1,197 @@
+/**
+ * A store in memory, for tests and simulations: it keeps every promise of `RemoteStore` but to outlive the process. Its
+ * `Disk` outlives the kernel, so that a test can crash a kernel and start it again on what was committed.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { StoreUnavailableError, type StoreError } from "../errors/StoreError.ts"
+import type { Restore } from "../internal/gate.ts"
+import { makeTurns } from "../internal/turns.ts"
+import { RemoteStore, type DeadLetter } from "../services/RemoteStore.ts"
+import { DiskState } from "./memory/DiskState.ts"
+
+/**
+ * What a kernel asks of its disk, one after the other. `begin` and `commit` frame every transaction.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DiskOperation =
+  | "begin"
+  | "commit"
+  | Exclude<keyof RemoteStore["Type"], "transaction" | "inTransaction" | "enlist">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DiskOptions {
+  /**
+   * Runs before each operation, which fails if this does; nothing of the operation has happened then. So it is the
+   * place to fail, to hold or to crash a kernel between any two operations. Before a commit it runs uninterruptibly, as
+   * the commit does: what waits for its kernel to be interrupted says so with `Effect.interruptible`.
+   */
+  readonly onCall?: (operation: DiskOperation) => Effect.Effect<void, StoreError>
+  /** How many dead letters are kept; 10,000 by default. */
+  readonly maxDeadLetters?: number
+}
+
+/**
+ * Holds what was committed. One kernel uses it at a time: whoever mounts it unplugs the one before, whose uncommitted
+ * changes are undone and whose further calls fail with `StoreUnavailableError` (`Closed`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Disk {
+  /** @internal */
+  readonly mount: Effect.Effect<Mounted, never, Scope.Scope>
+}
+
+/** @internal */
+interface Mounted {
+  readonly state: DiskState
+  /** Passes when the disk is still ours and lets the operation happen. */
+  readonly call: (operation: DiskOperation) => Effect.Effect<void, StoreError>
+  readonly plugged: () => boolean
+}
+
+/**
+ * Makes an empty disk.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeDisk = (options: DiskOptions = {}): Disk => {
+  const state = new DiskState(options.maxDeadLetters ?? 10_000)
+  const { onCall } = options
+  let mounts = 0
+  const unplug = () => {
+    mounts++
+    state.undoTo(0)
+  }
+  const mountNow = (): Mounted => {
+    unplug()
+    const mine = mounts
+    const plugged = () => mounts === mine
+    const closed = (operation: DiskOperation) =>
+      Effect.suspend(() => (plugged() ? Effect.void : new StoreUnavailableError({ operation, reason: "Closed" })))
+    return {
+      state,
+      plugged,
+      call:
+        onCall === undefined
+          ? closed
+          : (operation) => Effect.zipRight(Effect.zipRight(closed(operation), onCall(operation)), closed(operation))
+    }
+  }
+  return {
+    mount: Effect.acquireRelease(Effect.sync(mountNow), ({ plugged }) =>
+      Effect.sync(() => {
+        if (plugged()) unplug()
+      })
+    )
+  }
+}
+
+const turnsOn = ({ call, plugged, state }: Mounted) => {
+  const undoTo = (mark: number) =>
+    Effect.sync(() => {
+      if (plugged()) state.undoTo(mark)
+    })
+  const marks: Array<number> = []
+  return makeTurns<DiskState>({
+    begin: (restore: Restore) => Effect.as(restore(call("begin")), state),
+    commit: () => Effect.map(call("commit"), () => state.commit()),
+    rollback: () => undoTo(0),
+    end: () => Effect.void,
+    savepoint: (_, depth) =>
+      Effect.sync(() => {
+        marks[depth] = state.mark
+      }),
+    release: () => Effect.void,
+    rollbackTo: (_, depth) => undoTo(marks[depth] ?? 0),
+    contain: () => Effect.void,
+    within: () => identity,
+    peek: (restore, read) => restore(read(state)),
+    stranger: () => undefined
+  })
+}
+
+/**
+ * Uses the disk until the scope closes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function* (disk: Disk) {
+  const mounted = yield* disk.mount
+  const turns = turnsOn(mounted)
+  const { call } = mounted
+  const read = <A>(operation: DiskOperation, work: (state: DiskState) => A) =>
+    turns.read((state) => Effect.map(call(operation), () => work(state)))
+  const write = <A>(operation: DiskOperation, work: (state: DiskState) => A) =>
+    turns.write((state) => Effect.map(call(operation), () => work(state)))
+
+  return RemoteStore.of({
+    transaction: turns.transaction,
+    inTransaction: turns.inTransaction,
+    enlist: turns.enlist,
+    loadIdentity: read("loadIdentity", (state) => state.identity),
+    saveIdentity: (identity) => write("saveIdentity", (state) => state.saveIdentity(identity)),
+    loadRelays: read("loadRelays", (state) => state.relays),
+    saveRelays: (relays) => write("saveRelays", (state) => state.saveRelays(relays)),
+    listRemotes: read("listRemotes", (state) => state.remotes),
+    findRemote: (peer) => read("findRemote", (state) => state.findRemote(peer)),
+    putRemote: (record) => write("putRemote", (state) => state.putRemote(record)),
+    removeRemote: (peer) => write("removeRemote", (state) => state.removeRemote(peer)),
+    appendPending: (peer, messages) =>
+      turns.write((state) =>
+        Effect.flatMap(call("appendPending"), () => {
+          const misplaced = state.appendPending(peer, messages)
+          if (misplaced === undefined) return Effect.void
+          const cause = new Error(`message ${misplaced} is not above the last one`)
+          return new StoreUnavailableError({ operation: "appendPending", reason: "Failed", cause })
+        })
+      ),
+    readPending: (peer, { fromSeq, maxBytes, maxMessages }) =>
+      read("readPending", (state) => state.readPending(peer, fromSeq, maxMessages, maxBytes)),
+    countPending: (peer) => read("countPending", (state) => state.countPending(peer)),
+    removePending: (peer, throughSeq) => write("removePending", (state) => state.removePending(peer, throughSeq)),
+    addDeadLetters: (letters) => write("addDeadLetters", (state) => state.addDeadLetters(letters)),
+    buryPending: (peer, why) => write("buryPending", (state) => state.buryPending(peer, why)),
+    listDeadLetters: ({ afterId, limit }) =>
+      read("listDeadLetters", (state) =>
+        state.letters
+          .filter(({ id }) => id > afterId)
+          .slice(0, limit)
+          .map(copyOf)
+      ),
+    removeDeadLetter: (id) => write("removeDeadLetter", (state) => state.removeDeadLetter(id))
+  })
+})
+
+const copyOf = (letter: DeadLetter): DeadLetter => ({ ...letter, body: letter.body.slice() })
+
+/**
+ * Keeps everything on `disk`, which may hold what an earlier kernel committed there.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerDisk = (disk: Disk): Layer.Layer<RemoteStore> => Layer.scoped(RemoteStore, make(disk))
+
+/**
+ * A store that starts empty each time the layer is built.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<RemoteStore> = Layer.scoped(
+  RemoteStore,
+  Effect.suspend(() => make(makeDisk()))
+)

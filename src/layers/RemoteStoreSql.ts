@@ -1,0 +1,350 @@
+/**
+ * The durable store on `@effect/sql`: SQLite, embedded, or PostgreSQL.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { StoreCorruptError, StoreUnavailableError, type StoreError } from "../errors/StoreError.ts"
+import { makeTurns } from "../internal/turns.ts"
+import { crc32 } from "../protocol/Crc32.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+import { RemoteStore, type PendingMessage } from "../services/RemoteStore.ts"
+import { openErrorIn, typed, withoutCause } from "./sql/errors.ts"
+import { migrate, migrationsTable, newestMigration } from "./sql/migrations.ts"
+import * as Rows from "./sql/rows.ts"
+import { execute, makeBackend, type Session } from "./sql/sessions.ts"
+import { makeStatements, type BulkInsert, type Dialect, type Statements } from "./sql/statements.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How many dead letters are kept; 10,000 by default. */
+  readonly maxDeadLetters?: number
+}
+
+/** How many messages are measured at a time before their bodies are read. */
+const measuredAtOnce = 256
+
+const dialectOf = (sql: SqlClient.SqlClient): Effect.Effect<Dialect> =>
+  sql.onDialectOrElse({
+    sqlite: () => Effect.succeed("sqlite" as const),
+    pg: () => Effect.succeed("pg" as const),
+    orElse: () => Effect.dieMessage("effect-remotes: RemoteStoreSql speaks SQLite and PostgreSQL only")
+  })
+
+const unmet = (setting: string) =>
+  new StoreUnavailableError({
+    operation: "become durable",
+    reason: "Failed",
+    cause: new Error(`the database did not accept the setting ${setting}`)
+  })
+
+/** A database in memory is as durable as it can be: it only knows the journal mode `memory`. */
+const pragmas = [
+  { name: "busy_timeout", column: "timeout", value: "5000", accepted: ["5000"] },
+  { name: "journal_mode", column: "journal_mode", value: "WAL", accepted: ["wal", "memory"] },
+  { name: "synchronous", column: "synchronous", value: "FULL", accepted: ["2"] },
+  { name: "fullfsync", column: "fullfsync", value: "ON", accepted: ["1"] }
+]
+
+/** Makes a commit of SQLite mean that it is on the disk, and checks that it does. */
+const beDurableSqlite = (sql: SqlClient.SqlClient) =>
+  Effect.forEach(
+    pragmas,
+    ({ accepted, column, name, value }) =>
+      Effect.gen(function* () {
+        yield* sql.unsafe(`PRAGMA ${name} = ${value}`)
+        const [row] = yield* sql.unsafe<Record<string, unknown>>(`PRAGMA ${name}`)
+        if (!accepted.includes(String(row?.[column]))) return yield* unmet(`${name} = ${value}`)
+      }),
+    { discard: true }
+  )
+
+/** Connections come and go, so that the setting is the database's business; one that loses commits is refused. */
+const beDurablePg = (sql: SqlClient.SqlClient) =>
+  Effect.flatMap(sql.unsafe<Record<string, unknown>>("SHOW synchronous_commit"), ([row]) =>
+    row?.["synchronous_commit"] === "off" ? unmet("synchronous_commit = on") : Effect.void
+  )
+
+const checkVersion = (sql: SqlClient.SqlClient) =>
+  Effect.gen(function* () {
+    const rows = yield* sql.unsafe(`SELECT COALESCE(MAX(migration_id),0) AS newest FROM ${migrationsTable}`)
+    const newest = Rows.numberIn(rows[0], "newest")
+    if (newest > newestMigration) {
+      return yield* new StoreCorruptError({
+        where: migrationsTable,
+        reason: `its tables have version ${newest}, from a later version of this library, which knows ${newestMigration}`
+      })
+    }
+    // The migrator gives way to another process that migrates at the same time, and does not wait for it.
+    if (newest < newestMigration)
+      return yield* new StoreUnavailableError({ operation: "prepare its tables", reason: "Busy" })
+  })
+
+const prepareTables = (sql: SqlClient.SqlClient, dialect: Dialect) =>
+  typed(
+    "prepare its tables",
+    Effect.gen(function* () {
+      yield* dialect === "sqlite" ? beDurableSqlite(sql) : beDurablePg(sql)
+      yield* migrate
+      yield* checkVersion(sql)
+    }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+  )
+
+const insertAll = <A>(
+  session: Session,
+  operation: string,
+  insert: BulkInsert,
+  items: ReadonlyArray<A>,
+  paramsOf: (item: A, index: number) => ReadonlyArray<unknown>
+): Effect.Effect<void, StoreError> => {
+  let done = 0
+  return Effect.whileLoop({
+    while: () => done < items.length,
+    body: () => {
+      const { rows, sql } = insert.next(items.length - done)
+      const from = done
+      done += rows
+      const params = items.slice(from, done).flatMap((item, at) => paramsOf(item, from + at))
+      return execute(session, operation, sql, params)
+    },
+    step: () => {}
+  })
+}
+
+/** Up to which message both limits allow to read; undefined if there is none to read. */
+const reachOf = (
+  session: Session,
+  { measurePending }: Statements,
+  peer: PeerId,
+  range: { readonly fromSeq: number; readonly maxMessages: number; readonly maxBytes: number }
+): Effect.Effect<number | undefined, StoreError> => {
+  let from = range.fromSeq
+  let messages = 0
+  let bytes = 0
+  let reach: number | undefined
+  const takes = (size: number) =>
+    reach === undefined || (messages < range.maxMessages && bytes + size <= range.maxBytes)
+  const measure = Effect.suspend(() => {
+    const limit = Math.max(1, Math.min(measuredAtOnce, range.maxMessages - messages))
+    return Effect.map(execute(session, "read pending messages", measurePending, [peer, from, limit]), (rows) => {
+      for (const row of rows) {
+        const size = Rows.numberIn(row, "size")
+        if (!takes(size)) return false
+        messages++
+        bytes += size
+        reach = Rows.numberIn(row, "seq")
+        from = reach + 1
+      }
+      return rows.length === limit && messages < range.maxMessages
+    })
+  })
+  return Effect.map(Effect.repeat(measure, { while: (more) => more }), () => reach)
+}
+
+const readPending = (
+  session: Session,
+  statements: Statements,
+  peer: PeerId,
+  range: { readonly fromSeq: number; readonly maxMessages: number; readonly maxBytes: number }
+): Effect.Effect<ReadonlyArray<PendingMessage>, StoreError> =>
+  Effect.gen(function* () {
+    const reach = yield* reachOf(session, statements, peer, range)
+    if (reach === undefined) return []
+    const rows = yield* execute(session, "read pending messages", statements.readPending, [peer, range.fromSeq, reach])
+    const messages: Array<PendingMessage> = []
+    for (const row of rows) {
+      const message = Rows.pendingIn(peer, row)
+      if (message instanceof StoreCorruptError) return yield* message
+      messages.push(message)
+    }
+    return messages
+  })
+
+/**
+ * Makes the store on the `SqlClient` in the environment; see `layer`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], StoreError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const maxDeadLetters = options.maxDeadLetters ?? 10_000
+    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+    const dialect = yield* dialectOf(sql)
+    yield* prepareTables(sql, dialect)
+    const statements = makeStatements(dialect)
+    const turns = makeTurns(makeBackend(sql, statements))
+
+    const query = <A>(
+      operation: string,
+      statement: string,
+      params: ReadonlyArray<unknown>,
+      decode: (rows: ReadonlyArray<unknown>) => Effect.Effect<A, StoreError>
+    ) => turns.read((session) => Effect.flatMap(execute(session, operation, statement, params), decode))
+
+    const change = (operation: string, statement: string, params: ReadonlyArray<unknown>) =>
+      turns.write((session) => Effect.asVoid(execute(session, operation, statement, params)))
+
+    const count = (session: Session, peer: PeerId) =>
+      Effect.map(execute(session, "count pending messages", statements.countPending, [peer]), ([row]) => ({
+        messages: Rows.numberIn(row, "messages"),
+        bytes: Rows.numberIn(row, "bytes")
+      }))
+
+    /** Looks for the cap only where the numbers allow that it is exceeded. */
+    const trimDeadLetters = (session: Session) =>
+      Effect.flatMap(execute(session, "trim the dead letters", statements.deadLetterIds, []), ([row]) =>
+        Rows.numberIn(row, "highest") - Rows.numberIn(row, "lowest") < maxDeadLetters
+          ? Effect.void
+          : execute(session, "trim the dead letters", statements.trimDeadLetters, [maxDeadLetters])
+      )
+
+    return RemoteStore.of({
+      transaction: turns.transaction,
+      inTransaction: turns.inTransaction,
+      enlist: turns.enlist,
+
+      loadIdentity: query("load the identity", statements.loadIdentity, [], (rows) =>
+        Effect.map(Rows.identities(rows), Arr.head)
+      ),
+      saveIdentity: (it) =>
+        turns.write((session) => {
+          const secrets = [Redacted.value(it.keySeed), it.peerId, Redacted.value(it.ocapUrlKey), it.incarnationId]
+          const saved = execute(session, "save the identity", statements.saveIdentity, secrets)
+          return Effect.mapError(Effect.asVoid(saved), withoutCause)
+        }),
+
+      loadRelays: query("load the relays", statements.loadRelays, [], Rows.relays),
+      saveRelays: (relays) =>
+        turns.write((session) =>
+          Effect.zipRight(
+            execute(session, "save the relays", statements.clearRelays, []),
+            insertAll(session, "save the relays", statements.addRelays, relays, (relay, place) => [
+              place,
+              relay.address,
+              relay.lastSeen,
+              relay.bootstrap ? 1 : 0
+            ])
+          )
+        ),
+
+      listRemotes: query("list the peers", statements.listRemotes, [], Rows.remotes),
+      findRemote: (peer) =>
+        query("find a peer", statements.findRemote, [peer], (rows) => Effect.map(Rows.remotes(rows), Arr.head)),
+      putRemote: (record) =>
+        change("put a peer", statements.putRemote, [
+          record.peerId,
+          JSON.stringify(record.hints),
+          record.incarnationId ?? null,
+          record.epoch,
+          record.nextSeq,
+          record.sentSeq,
+          record.acknowledgedSeq,
+          record.baseSeq,
+          record.receivedSeq
+        ]),
+      removeRemote: (peer) =>
+        turns.write((session) =>
+          Effect.zipRight(
+            execute(session, "remove a peer", statements.clearPending, [peer]),
+            Effect.asVoid(execute(session, "remove a peer", statements.removeRemote, [peer]))
+          )
+        ),
+
+      appendPending: (peer, messages) =>
+        turns.write((session) =>
+          insertAll(session, "append pending messages", statements.appendPending, messages, ({ body, seq }) => [
+            peer,
+            seq,
+            crc32(body),
+            body
+          ])
+        ),
+      readPending: (peer, range) => turns.read((session) => readPending(session, statements, peer, range)),
+      countPending: (peer) => turns.read((session) => count(session, peer)),
+      removePending: (peer, throughSeq) =>
+        change("remove pending messages", statements.removePending, [peer, throughSeq]),
+
+      addDeadLetters: (letters) =>
+        turns.write((session) =>
+          Effect.zipRight(
+            insertAll(session, "add dead letters", statements.addDeadLetters, letters.slice(-maxDeadLetters), (it) => [
+              it.peerId,
+              it.direction,
+              it.epoch,
+              it.seq,
+              it.reason,
+              it.detail,
+              it.at,
+              it.body
+            ]),
+            Effect.asVoid(trimDeadLetters(session))
+          )
+        ),
+      buryPending: (peer, why) =>
+        turns.write((session) =>
+          Effect.gen(function* () {
+            const { messages } = yield* count(session, peer)
+            if (messages === 0) return 0
+            const kept = Math.min(messages, maxDeadLetters)
+            const params = [why.epoch, why.reason, why.detail, why.at, peer, kept, messages - kept]
+            yield* execute(session, "bury pending messages", statements.buryPending, params)
+            yield* execute(session, "bury pending messages", statements.clearPending, [peer])
+            yield* trimDeadLetters(session)
+            return messages
+          })
+        ),
+      listDeadLetters: ({ afterId, limit }) =>
+        query("list dead letters", statements.listDeadLetters, [afterId, limit], Rows.deadLetters),
+      removeDeadLetter: (id) => change("remove a dead letter", statements.removeDeadLetter, [id])
+    })
+  })
+
+/**
+ * Keeps everything in the database of the `SqlClient`, in tables whose names begin with `remotes_`, which it makes and
+ * brings up to date. A turn's own statements on the same client commit together with it.
+ *
+ * With SQLite, a commit is on the disk when it returns (`journal_mode=WAL`, `synchronous=FULL`). Provide the client
+ * like this, so that a file that cannot be opened is a typed error:
+ *
+ * ```ts
+ * import { SqliteClient } from "@effect/sql-sqlite-node"
+ *
+ * RemoteStoreSql.layer.pipe(
+ *   Layer.provideMerge(RemoteStoreSql.layerClient(SqliteClient.layer({ filename: "kernel.db" })))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<RemoteStore, StoreError, SqlClient.SqlClient> = Layer.effect(RemoteStore, make())
+
+/**
+ * `layer` with other limits.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerOptions = (options: Options): Layer.Layer<RemoteStore, StoreError, SqlClient.SqlClient> =>
+  Layer.effect(RemoteStore, make(options))
+
+/**
+ * Makes a SQLite client fail with `StoreUnavailableError` (`NotWritable`, `Busy`, …) or `StoreCorruptError` where it
+ * would die because its file cannot be opened or is no database. Any other defect stays one.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerClient = <Out, E, R>(client: Layer.Layer<Out, E, R>): Layer.Layer<Out, E | StoreError, R> =>
+  Layer.catchAllCause(client, (cause): Layer.Layer<Out, E | StoreError> => {
+    const error = openErrorIn(cause)
+    return error === undefined ? Layer.failCause(cause) : Layer.fail(error)
+  })

@@ -1,0 +1,151 @@
+/**
+ * Remotes whose messages survive the crash of either side, on whatever `Transport` and `RemoteStore` are provided.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import { ResourceLimitError } from "../errors/TransportError.ts"
+import * as OcapUrl from "../protocol/OcapUrl.ts"
+import * as PeerId from "../protocol/PeerId.ts"
+import { KernelPort } from "../services/KernelPort.ts"
+import { RemoteIdentity } from "../services/RemoteIdentity.ts"
+import { Remotes } from "../services/Remotes.ts"
+import { RemotesConfig } from "../services/RemotesConfig.ts"
+import type { RemoteRecord } from "../services/RemoteStore.ts"
+import { RemoteStore } from "../services/RemoteStore.ts"
+import type { Link } from "../services/Transport.ts"
+import { Transport } from "../services/Transport.ts"
+import { makeCommitter } from "./remotes/committer.ts"
+import * as Core from "./remotes/Core.ts"
+import type { HandleActor } from "./remotes/Handle.ts"
+import { makeHandle } from "./remotes/Handle.ts"
+
+interface Entry {
+  readonly actor: HandleActor
+  readonly core: Core.Core
+  readonly scope: Scope.CloseableScope
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const config = yield* RemotesConfig
+  const store = yield* RemoteStore
+  const transport = yield* Transport
+  const identity = yield* RemoteIdentity
+  const port = yield* KernelPort
+  const scope = yield* Effect.scope
+  const committer = yield* makeCommitter(store)
+  const departures = yield* FiberSet.make()
+  const depart = yield* FiberSet.runtime(departures)()
+  const entries = new Map<PeerId.PeerId, Entry>()
+  let stopped = false
+
+  const forget = (peerId: PeerId.PeerId) => {
+    const entry = entries.get(peerId)
+    if (entry === undefined) return
+    entries.delete(peerId)
+    depart(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void)))
+  }
+
+  const open = (link: Link, core: Core.Core) =>
+    Effect.uninterruptible(
+      Effect.gen(function* () {
+        const known = entries.get(link.peerId)
+        if (known !== undefined) return known
+        const handleScope = yield* Scope.fork(scope, { _tag: "Sequential" })
+        const mayRecord = () => [...entries.values()].filter(({ core }) => core.known).length < config.maxRemotes
+        // Fibers inherit whether they can be interrupted from who forks them.
+        const actor = yield* Effect.interruptible(
+          Scope.extend(
+            makeHandle({
+              core,
+              link,
+              store,
+              port,
+              identity,
+              config,
+              committer,
+              mayRecord,
+              forget: () => forget(link.peerId)
+            }),
+            handleScope
+          )
+        ).pipe(Effect.onError(() => Scope.close(handleScope, Exit.void)))
+        const entry = { actor, core, scope: handleScope }
+        entries.set(link.peerId, entry)
+        return entry
+      })
+    )
+
+  const restore = (record: RemoteRecord) =>
+    Effect.gen(function* () {
+      const link = yield* transport.link(record.peerId)
+      const { bytes, messages } = yield* store.countPending(record.peerId)
+      yield* transport.registerLocationHints(record.peerId, record.hints)
+      const entry = yield* open(link, Core.make(record, true, bytes))
+      if (messages > 0) yield* link.want
+      return entry
+    })
+
+  const find = (peerId: PeerId.PeerId, hints: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const known = entries.get(peerId)
+      if (known !== undefined) return known
+      if (stopped) return yield* new NetworkStoppedError()
+      if (entries.size >= config.maxRemotes) {
+        return yield* new ResourceLimitError({ limit: "remotes", current: entries.size, max: config.maxRemotes })
+      }
+      const link = yield* transport.link(peerId)
+      yield* transport.registerLocationHints(peerId, hints)
+      return yield* open(link, Core.make(Core.firstRecord(peerId), false, 0))
+    })
+
+  const get: Remotes["Type"]["get"] = Effect.fn("Remotes.get")(function* (peer, options) {
+    const hints = options?.hints ?? []
+    const { actor, core } = yield* find(yield* PeerId.fromString(peer), hints)
+    core.adopted = true
+    yield* transport.registerLocationHints(core.peerId, hints)
+    yield* actor.addHints(hints)
+    return actor.handle
+  })
+
+  for (const record of yield* store.listRemotes) yield* restore(record)
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.flatMap(transport.contacts.take, (link) => open(link, Core.make(Core.firstRecord(link.peerId), false, 0)))
+    )
+  )
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      stopped = true
+    })
+  )
+
+  return Remotes.of({
+    localPeerId: transport.localPeerId,
+    get,
+    list: Effect.suspend(() => Effect.forEach(entries.values(), ({ actor }) => actor.handle.status)),
+    issueOcapUrl: (reference) =>
+      Effect.flatMap(transport.listenAddresses, (hints) => identity.issueOcapUrl(reference, { hints })),
+    redeemOcapUrl: Effect.fn("Remotes.redeemOcapUrl")(function* (url) {
+      const { hints, host } = yield* OcapUrl.parse(url)
+      if (host === transport.localPeerId) return yield* identity.redeemOcapUrl(url)
+      const handle = yield* Effect.catchTag(get(host, { hints }), "InvalidPeerIdError", Effect.die)
+      return yield* handle.redeemOcapUrl(OcapUrl.OcapUrl.make(url))
+    })
+  })
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = Layer.scoped(Remotes, make)

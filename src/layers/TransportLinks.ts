@@ -1,0 +1,157 @@
+/**
+ * The transport as a set of links, one actor for each peer, on whatever `ConnectionFactory` is provided.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Mailbox from "effect/Mailbox"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+import { ConnectionFactory } from "../services/ConnectionFactory.ts"
+import type { IncomingChannel } from "../services/ConnectionFactory.ts"
+import { RemoteIdentity } from "../services/RemoteIdentity.ts"
+import { RemotesConfig } from "../services/RemotesConfig.ts"
+import { RemoteStore } from "../services/RemoteStore.ts"
+import type { Link } from "../services/Transport.ts"
+import { Transport } from "../services/Transport.ts"
+import { readHello } from "./transport/greeting.ts"
+import type { LinkActor } from "./transport/Link.ts"
+import { makeLink } from "./transport/Link.ts"
+
+/** How many channels may be in their first handshake step at once, over all peers and for one. */
+const maxGreetings = 64
+const maxGreetingsPerPeer = 4
+
+/** 128 bits, in hexadecimal: enough that no two processes ever have the same name. */
+const makeProcessName = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 32), 4), (words) =>
+  words.map((word) => word.toString(16).padStart(8, "0")).join("")
+)
+
+interface Entry {
+  readonly actor: LinkActor
+  readonly scope: Scope.CloseableScope
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const config = yield* RemotesConfig
+  const factory = yield* ConnectionFactory
+  const store = yield* RemoteStore
+  const { incarnationId } = yield* RemoteIdentity
+  const speaker = { incarnationId, process: yield* makeProcessName, store }
+  const linksScope = yield* Scope.fork(yield* Effect.scope, { _tag: "Parallel" })
+  const links = new Map<PeerId, Entry>()
+  const contacts = yield* Mailbox.make<Link>()
+  const greetings = yield* FiberSet.make()
+  const greeting = new Map<PeerId, number>()
+  let stopped = false
+
+  const entryOf = (peerId: PeerId) =>
+    Effect.uninterruptible(
+      Effect.gen(function* () {
+        const known = links.get(peerId)
+        if (known !== undefined) return { ...known, isNew: false }
+        const linkScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
+        // Fibers inherit whether they can be interrupted from who forks them.
+        const actor = yield* Effect.interruptible(
+          Scope.extend(makeLink({ peerId, config, factory, speaker }), linkScope)
+        ).pipe(Effect.onError(() => Scope.close(linkScope, Exit.void)))
+        const entry = { actor, scope: linkScope }
+        links.set(peerId, entry)
+        return { ...entry, isNew: true }
+      })
+    )
+
+  const hailed = (candidate: IncomingChannel) =>
+    Effect.gen(function* () {
+      const channelScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
+      const channel = yield* Scope.extend(candidate.accept, channelScope)
+      const { hello, rest } = yield* readHello(channel, config.handshakeTimeout).pipe(
+        Effect.onError(() =>
+          Effect.zipRight(channel.abort(new Error("no hello")), Scope.close(channelScope, Exit.void))
+        )
+      )
+      const { actor, isNew } = yield* entryOf(candidate.peerId)
+      if (isNew) yield* contacts.offer(actor.link)
+      yield* actor.hail({ channel, scope: channelScope, hello, rest })
+    }).pipe(
+      Effect.catchAll((error) => Effect.logDebug("a peer's hello failed", error)),
+      Effect.annotateLogs({ package: "effect-remotes", module: "Transport", peer: candidate.peerId }),
+      Effect.ensuring(
+        Effect.sync(() => {
+          const left = (greeting.get(candidate.peerId) ?? 1) - 1
+          if (left === 0) greeting.delete(candidate.peerId)
+          else greeting.set(candidate.peerId, left)
+        })
+      )
+    )
+
+  const admit = (candidate: IncomingChannel) =>
+    Effect.suspend(() => {
+      const ofPeer = greeting.get(candidate.peerId) ?? 0
+      let all = 0
+      for (const count of greeting.values()) all += count
+      if (ofPeer >= maxGreetingsPerPeer || all >= maxGreetings) {
+        return candidate.refuse(new Error("too many handshakes at once"))
+      }
+      greeting.set(candidate.peerId, ofPeer + 1)
+      return Effect.asVoid(FiberSet.run(greetings, hailed(candidate)))
+    })
+
+  yield* Effect.forkScoped(Effect.forever(Effect.flatMap(factory.incoming.take, admit)))
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.flatMap(factory.disconnected.take, (peerId) => links.get(peerId)?.actor.check ?? Effect.void))
+  )
+
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      stopped = true
+    })
+  )
+  const running = <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.suspend((): Effect.Effect<A, E | NetworkStoppedError> =>
+      stopped ? Effect.fail(new NetworkStoppedError()) : effect
+    )
+
+  return Transport.of({
+    localPeerId: factory.localPeerId,
+    listenAddresses: factory.listenAddresses,
+    link: (peerId) => running(Effect.map(entryOf(peerId), ({ actor }) => actor.link)),
+    contacts,
+    forget: (peerId) =>
+      Effect.suspend(() => {
+        const entry = links.get(peerId)
+        links.delete(peerId)
+        return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
+      }),
+    peers: Effect.suspend(() =>
+      Effect.forEach(links, ([peerId, { actor }]) => Effect.map(actor.link.state, (state) => ({ peerId, state })))
+    ),
+    registerLocationHints: (peerId, hints) =>
+      Effect.suspend(() => {
+        const entry = links.get(peerId)
+        return entry === undefined ? Effect.void : Effect.zipRight(entry.actor.addHints(hints), entry.actor.urge)
+      }),
+    closeConnection: (peerId) => Effect.flatMap(entryOf(peerId), ({ actor }) => actor.close),
+    reconnectPeer: (peerId, hints = []) =>
+      running(Effect.flatMap(entryOf(peerId), ({ actor }) => Effect.zipRight(actor.addHints(hints), actor.reopen))),
+    resetAllBackoffs: Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.urge, { discard: true }))
+  })
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Transport, never, ConnectionFactory | RemoteStore | RemoteIdentity> = Layer.scoped(
+  Transport,
+  make
+)

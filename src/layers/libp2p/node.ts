@@ -1,0 +1,154 @@
+/**
+ * The libp2p node: set up, listening, stopped.
+ *
+ * @internal
+ */
+import { noise } from "@chainsafe/libp2p-noise"
+import { yamux } from "@chainsafe/libp2p-yamux"
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys"
+import { identify } from "@libp2p/identify"
+import type { Connection, Libp2p } from "@libp2p/interface"
+import { ping } from "@libp2p/ping"
+import { tcp } from "@libp2p/tcp"
+import type { Multiaddr } from "@multiformats/multiaddr"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { createLibp2p } from "libp2p"
+import { InvalidAddressError } from "../../errors/AddressError.ts"
+import type { ListenError } from "../../errors/ConnectionError.ts"
+import * as Candidates from "./candidates.ts"
+import { toError, toListenError } from "./errors.ts"
+import * as WebSockets from "./webSockets.ts"
+
+/**
+ * The node's transports, past libp2p's dial queue: that one makes all dials to a peer one, has deadlines of its own that are
+ * not on the Effect `Clock`, and tries addresses in turn.
+ *
+ * @internal
+ */
+export interface Transports {
+  readonly dial: (address: Multiaddr, signal: AbortSignal) => Promise<Connection>
+  readonly listen: (address: Multiaddr) => Promise<void>
+  readonly canListen: (address: Multiaddr) => boolean
+}
+
+/**
+ * @internal
+ */
+export type Node = Libp2p<{ readonly transports: Transports }>
+
+/** What is used of libp2p's own; it has no type that is exported to all. */
+interface Components {
+  readonly transportManager: {
+    readonly dial: (address: Multiaddr, options: { readonly signal: AbortSignal }) => Promise<Connection>
+    readonly listen: (addresses: Array<Multiaddr>) => Promise<void>
+    readonly listenTransportForMultiaddr: (address: Multiaddr) => object | undefined
+  }
+}
+
+const transports = ({ transportManager }: Components): Transports => ({
+  dial: (address, signal) => transportManager.dial(address, { signal }),
+  listen: (address) => transportManager.listen([address]),
+  canListen: (address) => transportManager.listenTransportForMultiaddr(address) !== undefined
+})
+
+/** A paused stream must not be sent more than libp2p's read buffer (4 MiB) holds, or it is reset. */
+const maxStreamWindowSize = 1_048_576
+
+/**
+ * The pings that find a frozen peer travel behind the data. One that takes as long as a full window on a slow line (20 s:
+ * some 50 kB/s) must not cost the connection, nor may two be under way: the peer refuses the second.
+ */
+const heartbeat = 20_000
+
+/**
+ * A node that is made but not started.
+ *
+ * @internal
+ */
+export const make = (keySeed: Uint8Array, isAllowed: (address: Multiaddr) => boolean): Effect.Effect<Node> =>
+  Effect.promise(async () =>
+    createLibp2p({
+      start: false,
+      privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
+      // The place for the circuit relay's transport, when relays come.
+      transports: [tcp(), WebSockets.make],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize } })],
+      connectionGater: { denyDialMultiaddr: (address) => !isAllowed(address) },
+      connectionManager: { reconnectRetries: 0, inboundConnectionThreshold: 100, maxIncomingPendingConnections: 100 },
+      connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } },
+      services: { identify: identify(), ping: ping(), transports }
+    })
+  )
+
+/**
+ * Reads the addresses to listen on and checks that the node has a transport for each.
+ *
+ * @internal
+ */
+export const readAddresses = (
+  node: Node,
+  addresses: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Multiaddr>, InvalidAddressError> =>
+  Effect.forEach(addresses, (address) =>
+    Option.match(Candidates.parse(address), {
+      onNone: () => Effect.fail(new InvalidAddressError({ address, reason: "it is no multiaddr" })),
+      onSome: (it) =>
+        node.services.transports.canListen(it)
+          ? Effect.succeed(it)
+          : Effect.fail(new InvalidAddressError({ address, reason: "there is no transport to listen on it" }))
+    })
+  )
+
+/**
+ * Listens on one address after the other, so that the first that cannot be had is named.
+ *
+ * @internal
+ */
+export const listen = (node: Node, addresses: ReadonlyArray<Multiaddr>): Effect.Effect<void, ListenError> =>
+  Effect.forEach(
+    addresses,
+    (address) =>
+      Effect.tryPromise({
+        try: () => node.services.transports.listen(address),
+        catch: toListenError(address.toString())
+      }),
+    { discard: true }
+  )
+
+/** Libp2p's `close` may wait for a drain or an end that has come already, so the event counts as well. */
+const whenClosed = (connection: Connection): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const close = () => resume(Effect.void)
+    if (connection.status !== "open" && connection.status !== "closing") return close()
+    connection.addEventListener("close", close)
+    return Effect.sync(() => connection.removeEventListener("close", close))
+  })
+
+/**
+ * Closes a connection with all its streams, gracefully within the deadline, else by force.
+ *
+ * @internal
+ */
+export const hangUp = (connection: Connection, deadline: Duration.Duration): Effect.Effect<void> =>
+  Effect.tryPromise({ try: (signal) => connection.close({ signal }), catch: toError }).pipe(
+    Effect.raceFirst(whenClosed(connection)),
+    Effect.timeoutFail({ duration: deadline, onTimeout: () => new Error("the connection did not close in time") }),
+    Effect.interruptible,
+    Effect.catchAll((error) => Effect.sync(() => connection.abort(error))),
+    Effect.onInterrupt(() => Effect.sync(() => connection.abort(new Error("the network is stopped"))))
+  )
+
+/**
+ * Closes a connection that leads nowhere, without waiting for its streams.
+ *
+ * @internal
+ */
+export const drop = (connection: Connection, error: Error): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    for (const stream of [...connection.streams]) stream.abort(error)
+    // Not `abort` at once: on a WebSocket it would leave the peer with a connection that looks open.
+    return hangUp(connection, Duration.millis(500))
+  })

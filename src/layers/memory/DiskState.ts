@@ -1,0 +1,165 @@
+import * as Option from "effect/Option"
+import type {
+  DeadLetter,
+  DeadLetterReason,
+  KnownRelay,
+  PendingMessage,
+  RemoteRecord,
+  StoredIdentity
+} from "../../services/RemoteStore.ts"
+import type { PeerId } from "../../protocol/PeerId.ts"
+import { PendingQueue, type Undo } from "./PendingQueue.ts"
+
+/**
+ * What is on a disk, with a journal of how to take back what is not committed.
+ *
+ * @internal
+ */
+export class DiskState {
+  #identity: Option.Option<StoredIdentity> = Option.none()
+  #relays: ReadonlyArray<KnownRelay> = []
+  readonly #remotes = new Map<PeerId, RemoteRecord>()
+  readonly #pending = new Map<PeerId, PendingQueue>()
+  #letters: ReadonlyArray<DeadLetter> = []
+  #nextLetter = 1
+  readonly #journal: Array<Undo> = []
+  readonly #touched = new Set<PeerId>()
+  readonly #maxDeadLetters: number
+
+  constructor(maxDeadLetters: number) {
+    this.#maxDeadLetters = maxDeadLetters
+  }
+
+  /** Where the journal stands, for `undoTo`. */
+  get mark(): number {
+    return this.#journal.length
+  }
+
+  undoTo(mark: number): void {
+    while (this.#journal.length > mark) this.#journal.pop()?.()
+  }
+
+  /** Makes everything so far last. */
+  commit(): void {
+    this.#journal.length = 0
+    for (const peer of this.#touched) {
+      const queue = this.#pending.get(peer)
+      queue?.compact()
+      if (queue?.size === 0) this.#pending.delete(peer)
+    }
+    this.#touched.clear()
+  }
+
+  get identity(): Option.Option<StoredIdentity> {
+    return this.#identity
+  }
+
+  saveIdentity(identity: StoredIdentity): void {
+    const before = this.#identity
+    this.#identity = Option.some({ ...identity })
+    this.#journal.push(() => {
+      this.#identity = before
+    })
+  }
+
+  get relays(): ReadonlyArray<KnownRelay> {
+    return this.#relays
+  }
+
+  saveRelays(relays: ReadonlyArray<KnownRelay>): void {
+    const before = this.#relays
+    this.#relays = relays.map((relay) => ({ ...relay }))
+    this.#journal.push(() => {
+      this.#relays = before
+    })
+  }
+
+  get remotes(): ReadonlyArray<RemoteRecord> {
+    return [...this.#remotes.values()].sort((a, b) => (a.peerId < b.peerId ? -1 : 1))
+  }
+
+  findRemote(peer: PeerId): Option.Option<RemoteRecord> {
+    return Option.fromNullable(this.#remotes.get(peer))
+  }
+
+  putRemote(record: RemoteRecord): void {
+    this.#setRemote(record.peerId, { ...record, hints: [...record.hints] })
+  }
+
+  removeRemote(peer: PeerId): void {
+    this.#setRemote(peer, undefined)
+    this.removePending(peer, Infinity)
+  }
+
+  #setRemote(peer: PeerId, record: RemoteRecord | undefined): void {
+    const before = this.#remotes.get(peer)
+    const set = (to: RemoteRecord | undefined) =>
+      to === undefined ? this.#remotes.delete(peer) : this.#remotes.set(peer, to)
+    set(record)
+    this.#journal.push(() => set(before))
+  }
+
+  /** Appends, or returns the `seq` that does not rise and appends nothing. */
+  appendPending(peer: PeerId, messages: ReadonlyArray<PendingMessage>): number | undefined {
+    const queue = this.#pending.get(peer) ?? new PendingQueue()
+    const undo = queue.append(messages)
+    if (typeof undo === "number") return undo
+    this.#pending.set(peer, queue)
+    this.#touched.add(peer)
+    this.#journal.push(undo)
+    return undefined
+  }
+
+  readPending(peer: PeerId, fromSeq: number, maxMessages: number, maxBytes: number): ReadonlyArray<PendingMessage> {
+    return this.#pending.get(peer)?.read(fromSeq, maxMessages, maxBytes) ?? []
+  }
+
+  countPending(peer: PeerId): { readonly messages: number; readonly bytes: number } {
+    const queue = this.#pending.get(peer)
+    return { messages: queue?.size ?? 0, bytes: queue?.bytes ?? 0 }
+  }
+
+  removePending(peer: PeerId, throughSeq: number): void {
+    const queue = this.#pending.get(peer)
+    if (queue === undefined) return
+    this.#touched.add(peer)
+    this.#journal.push(queue.remove(throughSeq))
+  }
+
+  get letters(): ReadonlyArray<DeadLetter> {
+    return this.#letters
+  }
+
+  addDeadLetters(letters: ReadonlyArray<Omit<DeadLetter, "id">>): void {
+    const added = letters.map((letter) => ({ ...letter, body: letter.body.slice(), id: this.#nextLetter++ }))
+    this.#setLetters([...this.#letters, ...added].slice(-this.#maxDeadLetters))
+  }
+
+  removeDeadLetter(id: number): void {
+    this.#setLetters(this.#letters.filter((letter) => letter.id !== id))
+  }
+
+  /** The counter needs no undoing: letters that never were leave a hole in the numbers, which only have to rise. */
+  #setLetters(letters: ReadonlyArray<DeadLetter>): void {
+    const before = this.#letters
+    this.#letters = letters
+    this.#journal.push(() => {
+      this.#letters = before
+    })
+  }
+
+  buryPending(
+    peer: PeerId,
+    why: { readonly epoch: number; readonly reason: DeadLetterReason; readonly detail: string; readonly at: number }
+  ): number {
+    const queue = this.#pending.get(peer)
+    if (queue === undefined) return 0
+    const count = queue.size
+    const buried = queue.newest(this.#maxDeadLetters)
+    this.addDeadLetters(
+      buried.map(({ body, seq }) => ({ ...why, peerId: peer, direction: "outbound" as const, seq, body }))
+    )
+    this.removePending(peer, Infinity)
+    return count
+  }
+}

@@ -1,0 +1,105 @@
+import type { PendingMessage } from "../../services/RemoteStore.ts"
+
+/**
+ * Takes back one change; to be called in reverse order of the changes.
+ *
+ * @internal
+ */
+export type Undo = () => void
+
+const copyOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body: body.slice() })
+
+/**
+ * What is pending for one peer, in rising order of `seq`. Each operation costs what it touches, and can be taken back
+ * until
+ * `compact` lets go of what was removed.
+ *
+ * @internal
+ */
+export class PendingQueue {
+  readonly #messages: Array<PendingMessage> = []
+  #head = 0
+  #bytes = 0
+
+  get size(): number {
+    return this.#messages.length - this.#head
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Appends copies, or returns the `seq` that does not rise. */
+  append(messages: ReadonlyArray<PendingMessage>): Undo | number {
+    let last = this.size === 0 ? 0 : (this.#messages.at(-1)?.seq ?? 0)
+    for (const { seq } of messages) {
+      if (seq <= last) return seq
+      last = seq
+    }
+    const length = this.#messages.length
+    const bytes = this.#bytes
+    for (const message of messages) {
+      this.#messages.push(copyOf(message))
+      this.#bytes += message.body.length
+    }
+    return () => {
+      this.#messages.length = length
+      this.#bytes = bytes
+    }
+  }
+
+  /** Removes everything up to and including `throughSeq`. */
+  remove(throughSeq: number): Undo {
+    const head = this.#head
+    const bytes = this.#bytes
+    for (
+      let next = this.#messages[head];
+      next !== undefined && next.seq <= throughSeq;
+      next = this.#messages[this.#head]
+    ) {
+      this.#bytes -= next.body.length
+      this.#head++
+    }
+    return () => {
+      this.#head = head
+      this.#bytes = bytes
+    }
+  }
+
+  /** Copies from `fromSeq` on, as many as both limits allow, and one at least. */
+  read(fromSeq: number, maxMessages: number, maxBytes: number): ReadonlyArray<PendingMessage> {
+    const read: Array<PendingMessage> = []
+    let bytes = 0
+    for (let at = this.#indexOf(fromSeq); at < this.#messages.length; at++) {
+      const message = this.#messages[at]
+      if (message === undefined) break
+      bytes += message.body.length
+      if (read.length > 0 && (read.length >= maxMessages || bytes > maxBytes)) break
+      read.push(copyOf(message))
+    }
+    return read
+  }
+
+  /** The newest ones, at most `count`, oldest first. */
+  newest(count: number): ReadonlyArray<PendingMessage> {
+    return this.#messages.slice(Math.max(this.#head, this.#messages.length - count))
+  }
+
+  /** Lets go of what was removed, at a constant cost per message in the long run. */
+  compact(): void {
+    if (this.#head * 2 < this.#messages.length) return
+    this.#messages.splice(0, this.#head)
+    this.#head = 0
+  }
+
+  #indexOf(fromSeq: number): number {
+    let low = this.#head
+    let high = this.#messages.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#messages[middle]?.seq ?? Infinity) < fromSeq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

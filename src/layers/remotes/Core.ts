@@ -1,0 +1,335 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import type { DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { PeerId } from "../../protocol/PeerId.ts"
+import type { Refusal } from "../../protocol/ReceiveWindow.ts"
+import * as SendWindow from "../../protocol/SendWindow.ts"
+import type { DeadLetter, RemoteRecord } from "../../services/RemoteStore.ts"
+import * as Outbox from "./Outbox.ts"
+
+/**
+ * What a waiter for an acknowledgement can be told instead of it.
+ *
+ * @internal
+ */
+export type Unacknowledged = DeliveryRejectedError | OutcomeUnknownError | NetworkStoppedError
+
+/**
+ * Who waits for what becomes of messages, in one uninterrupted conversation. It outlives the conversation in the hands of
+ * those who hold its receipts.
+ *
+ * @internal
+ */
+export interface Conversation {
+  readonly waiters: Map<number, Deferred.Deferred<void, Unacknowledged>>
+  /** Refusals, by the number of what was refused; the newest of them only. */
+  readonly refused: Map<number, DeliveryRejectedError>
+  settled: number
+  ended: OutcomeUnknownError | NetworkStoppedError | undefined
+}
+
+/**
+ * What the open transaction has done to a handle so far; nothing of it is seen outside before the commit.
+ *
+ * @internal
+ */
+export interface Staged {
+  /** Bodies of new messages; the first gets the window's next number. */
+  bodies: Array<Uint8Array>
+  /** How many of `bodies` are in the store already. */
+  written: number
+  letters: Array<Omit<DeadLetter, "id">>
+  refusals: Array<Refusal>
+  received: number | undefined
+  incarnationId: string | undefined
+  hints: ReadonlyArray<string> | undefined
+  /** Set when the conversation ends in this transaction. */
+  ending: Ending | undefined
+  /** Runs after the commit. */
+  after: Array<() => void>
+}
+
+/**
+ * The end of a conversation, and the beginning of the next.
+ *
+ * @internal
+ */
+export interface Ending {
+  readonly why: OutcomeUnknownError
+  /** The epoch that begins, with all numbers from the start; undefined when the present one goes on. */
+  readonly epoch: number | undefined
+  /** How many of the staged bodies belong to the conversation that ends. */
+  readonly buried: number
+  readonly conversation: Conversation
+}
+
+/**
+ * The channel that messages go through now.
+ *
+ * @internal
+ */
+export interface OpenChannel {
+  readonly number: number
+  /** Whether the peer speaks our extensions. */
+  readonly extended: boolean
+  /** Whether everything is on record that must be before anything is transmitted. */
+  writable: boolean
+  /** The highest number that was acknowledged to the peer on this channel. */
+  acknowledged: number
+  /** Whether an ACK is to go out with the next write, or alone. */
+  ackDue: boolean
+  /** How many ACK deadlines in a row have passed without progress. */
+  rounds: number
+  /** When the peer was probed because of such a deadline; undefined if it was not. */
+  probedAt: number | undefined
+}
+
+/**
+ * The state of a handle. It is changed only in synchronous steps, by the handle's own fibers and by commits.
+ *
+ * @internal
+ */
+export interface Core {
+  readonly peerId: PeerId
+  /** Whether the store has a record of the peer. */
+  known: boolean
+  /** Whether the kernel has been given the handle, so that it must not go away. */
+  adopted: boolean
+  hints: ReadonlyArray<string>
+  incarnationId: string | undefined
+  epoch: number
+  window: SendWindow.SendWindow
+  received: number
+  /** This side's refusals that the peer may not have seen yet, in order. */
+  refusals: Array<Refusal>
+  conversation: Conversation
+  outbox: Outbox.Outbox
+  channel: OpenChannel | undefined
+  staged: Staged
+  /** Messages up to this number are no longer in the store. */
+  removed: number
+  pendingBytes: number
+  /** Messages and bytes of `deliver` calls that wait for their commit. */
+  reservedMessages: number
+  reservedBytes: number
+  /** The sizes of the messages that were transmitted on this channel and are not settled; the first is number `sizesFrom`. */
+  readonly sizes: Array<number>
+  sizesFrom: number
+  bytesInFlight: number
+  /** Whether `pendingBytes` has to be counted anew, because messages were settled whose size is not known here. */
+  miscounted: boolean
+  resent: number
+  /** Whether the kernel holds the line: it was busy, or the store was, when the last message was offered to it. */
+  held: boolean
+}
+
+/**
+ * @internal
+ */
+export const nothingStaged = (): Staged => ({
+  bodies: [],
+  written: 0,
+  letters: [],
+  refusals: [],
+  received: undefined,
+  incarnationId: undefined,
+  hints: undefined,
+  ending: undefined,
+  after: []
+})
+
+/**
+ * @internal
+ */
+export const makeConversation = (settled: number): Conversation => ({
+  waiters: new Map(),
+  refused: new Map(),
+  settled,
+  ended: undefined
+})
+
+/**
+ * @internal
+ */
+export const firstRecord = (peerId: PeerId): RemoteRecord => ({
+  peerId,
+  hints: [],
+  incarnationId: undefined,
+  epoch: 0,
+  nextSeq: 1,
+  sentSeq: 0,
+  acknowledgedSeq: 0,
+  baseSeq: 1,
+  receivedSeq: 0
+})
+
+/**
+ * @internal
+ */
+export const make = (record: RemoteRecord, known: boolean, pendingBytes: number): Core => ({
+  peerId: record.peerId,
+  known,
+  adopted: known,
+  hints: record.hints,
+  incarnationId: record.incarnationId,
+  epoch: record.epoch,
+  window: SendWindow.make(record),
+  received: record.receivedSeq,
+  refusals: [],
+  conversation: makeConversation(record.acknowledgedSeq),
+  outbox: Outbox.make(record.nextSeq),
+  channel: undefined,
+  staged: nothingStaged(),
+  removed: record.acknowledgedSeq,
+  pendingBytes,
+  reservedMessages: 0,
+  reservedBytes: 0,
+  sizes: [],
+  sizesFrom: record.nextSeq,
+  bytesInFlight: 0,
+  miscounted: false,
+  resent: 0,
+  held: false
+})
+
+/**
+ * Whether anything of this handle is worth keeping when its peer is gone.
+ *
+ * @internal
+ */
+export const isForgettable = (core: Core): boolean =>
+  !core.known && !core.adopted && SendWindow.pending(core.window) === 0 && core.reservedMessages === 0
+
+/**
+ * Nothing is on its way: there is another channel, or none.
+ *
+ * @internal
+ */
+export const forgetFlight = (core: Core): void => {
+  core.sizes.length = 0
+  core.sizesFrom = core.window.cursor
+  core.bytesInFlight = 0
+}
+
+/**
+ * Transmission goes on from the window's cursor: what was on its way from there on is so no longer.
+ *
+ * @internal
+ */
+export const rewindFlight = (core: Core): void => {
+  const kept = Math.max(0, core.window.cursor - core.sizesFrom)
+  for (const size of core.sizes.splice(kept)) core.bytesInFlight -= size
+}
+
+/**
+ * Notes that messages of these sizes were transmitted, the first of them number `from`.
+ *
+ * @internal
+ */
+export const noteTransmitted = (core: Core, from: number, sizes: ReadonlyArray<number>): void => {
+  if (core.sizes.length === 0) core.sizesFrom = from
+  for (const size of sizes) {
+    core.sizes.push(size)
+    core.bytesInFlight += size
+  }
+}
+
+/**
+ * Settles what can be settled, tells those who wait for it, and counts it off.
+ *
+ * @internal
+ */
+export const settle = (core: Core): boolean => {
+  const before = core.window.settled
+  core.window = SendWindow.settle(core.window, core.received)
+  if (core.window.settled === before) return false
+  if (before + 1 < core.sizesFrom) core.miscounted = true
+  const sizes = core.sizes.splice(0, Math.max(0, core.window.settled - core.sizesFrom + 1))
+  core.sizesFrom += sizes.length
+  for (const size of sizes) {
+    core.pendingBytes -= size
+    core.bytesInFlight -= size
+  }
+  Outbox.release(core.outbox, core.window.settled)
+  const { conversation } = core
+  conversation.settled = core.window.settled
+  for (let seq = before + 1; conversation.waiters.size > 0 && seq <= core.window.settled; seq += 1) {
+    const waiter = conversation.waiters.get(seq)
+    if (waiter === undefined) continue
+    conversation.waiters.delete(seq)
+    const refusal = conversation.refused.get(seq)
+    Deferred.unsafeDone(waiter, refusal === undefined ? Effect.void : Effect.fail(refusal))
+  }
+  return true
+}
+
+/**
+ * Ends a conversation: whoever still waits is told why.
+ *
+ * @internal
+ */
+export const endConversation = (conversation: Conversation, why: OutcomeUnknownError | NetworkStoppedError): void => {
+  conversation.ended = why
+  for (const waiter of conversation.waiters.values()) Deferred.unsafeDone(waiter, Effect.fail(why))
+  conversation.waiters.clear()
+}
+
+/**
+ * Begins a new conversation in the place of the present one: in a new epoch with all numbers from the start, or, given up by
+ * this side, in the same one with the numbers going on.
+ *
+ * @internal
+ */
+export const beginConversation = (core: Core, { buried, conversation, epoch, why }: Ending): void => {
+  const ended = core.conversation
+  if (epoch === undefined) {
+    core.window = SendWindow.abandon(SendWindow.append(core.window, buried))
+  } else {
+    core.epoch = epoch
+    core.window = SendWindow.make(firstRecord(core.peerId))
+    core.received = 0
+    core.removed = 0
+    core.refusals = []
+    core.channel = undefined
+  }
+  core.outbox = Outbox.make(core.window.next)
+  core.pendingBytes = 0
+  core.miscounted = false
+  forgetFlight(core)
+  core.conversation = conversation
+  endConversation(ended, why)
+}
+
+/** How many refusals are remembered for those who ask for a message's fate later than it was known. */
+const maxRefused = 1024
+
+/**
+ * Remembers that the peer refused a message.
+ *
+ * @internal
+ */
+export const noteRefusal = (conversation: Conversation, error: DeliveryRejectedError): void => {
+  conversation.refused.set(error.seq, error)
+  const [oldest] = conversation.refused.keys()
+  if (conversation.refused.size > maxRefused && oldest !== undefined) conversation.refused.delete(oldest)
+}
+
+/**
+ * Waits for what becomes of a message of this conversation.
+ *
+ * @internal
+ */
+export const acknowledged = (conversation: Conversation, seq: number): Effect.Effect<void, Unacknowledged> =>
+  Effect.suspend(() => {
+    const refusal = conversation.refused.get(seq)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    if (seq <= conversation.settled) return Effect.void
+    if (conversation.ended !== undefined) return Effect.fail(conversation.ended)
+    const waiting = conversation.waiters.get(seq)
+    if (waiting !== undefined) return Deferred.await(waiting)
+    return Effect.flatMap(Deferred.make<void, Unacknowledged>(), (waiter) => {
+      conversation.waiters.set(seq, waiter)
+      return Deferred.await(waiter)
+    })
+  })

@@ -1,0 +1,105 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
+import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import type { StoreError } from "../../errors/StoreError.ts"
+import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
+import type { Conversation, Core } from "./Core.ts"
+import { stageBody } from "./staging.ts"
+
+/**
+ * A message in its place: its number, and the conversation that it belongs to.
+ *
+ * @internal
+ */
+export interface Placed {
+  readonly seq: number
+  readonly conversation: Conversation
+}
+
+/**
+ * Commits single messages, as many at once as there are.
+ *
+ * @internal
+ */
+export interface Committer {
+  /**
+   * Gives a message its place, durably. Not interruptible, so that the caller always learns of it; it takes as long as one or
+   * two commits.
+   */
+  readonly commit: (
+    core: Core,
+    participant: Participant,
+    body: Uint8Array
+  ) => Effect.Effect<Placed, StoreError | NetworkStoppedError>
+}
+
+interface Request {
+  readonly core: Core
+  readonly participant: Participant
+  readonly body: Uint8Array
+  readonly placed: Deferred.Deferred<Placed, StoreError | NetworkStoppedError>
+}
+
+/** How many messages share a commit at most, so that a turn of the kernel does not wait long behind them. */
+const maxBatch = 1024
+
+/**
+ * Makes the committer: one fiber, for all remotes, because the store commits one transaction at a time.
+ *
+ * @internal
+ */
+export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Type"]) {
+  const requests = yield* Mailbox.make<Request>()
+  let waiting: ReadonlyArray<Request> = []
+
+  const commitBatch = (batch: ReadonlyArray<Request>) =>
+    store
+      .transaction(
+        Effect.forEach(batch, ({ body, core, participant }) =>
+          Effect.map(store.enlist(participant), (): Placed => stageBody(core, body))
+        )
+      )
+      .pipe(
+        Effect.matchCause({
+          onFailure: (cause) => {
+            for (const { placed } of batch) Deferred.unsafeDone(placed, Effect.failCause(cause))
+          },
+          onSuccess: (places) => {
+            batch.forEach(({ placed }, index) => {
+              const place = places[index]
+              if (place !== undefined) Deferred.unsafeDone(placed, Effect.succeed(place))
+            })
+          }
+        })
+      )
+
+  const turn = Effect.gen(function* () {
+    const [taken] = yield* requests.takeAll
+    waiting = [...taken]
+    while (waiting.length > 0) {
+      yield* commitBatch(waiting.slice(0, maxBatch))
+      waiting = waiting.slice(maxBatch)
+    }
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      yield* requests.end
+      const left = [...waiting, ...(yield* requests.clear)]
+      for (const { placed } of left) Deferred.unsafeDone(placed, Effect.fail(new NetworkStoppedError()))
+    })
+  )
+  yield* Effect.forkScoped(Effect.forever(turn))
+
+  const committer: Committer = {
+    commit: (core, participant, body) =>
+      Effect.uninterruptible(
+        Effect.gen(function* () {
+          const placed = yield* Deferred.make<Placed, StoreError | NetworkStoppedError>()
+          const taken = yield* requests.offer({ core, participant, body, placed })
+          return yield* taken ? Deferred.await(placed) : new NetworkStoppedError()
+        })
+      )
+  }
+  return committer
+})

@@ -1,0 +1,335 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schedule from "effect/Schedule"
+import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
+import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import { PeerRestartedError, SessionResetError } from "../../errors/RemoteError.ts"
+import type { StoreError } from "../../errors/StoreError.ts"
+import { HandshakeError } from "../../errors/TransportError.ts"
+import type { Deadline } from "../../internal/deadline.ts"
+import type { PeerId } from "../../protocol/PeerId.ts"
+import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
+import * as SendWindow from "../../protocol/SendWindow.ts"
+import * as Session from "../../protocol/Session.ts"
+import * as WireMessage from "../../protocol/WireMessage.ts"
+import type { KernelPort } from "../../services/KernelPort.ts"
+import type { RemoteStore } from "../../services/RemoteStore.ts"
+import type { LinkError, LinkEvent } from "../../services/Transport.ts"
+import type { OpenChannel } from "./Core.ts"
+import { forgetFlight, settle } from "./Core.ts"
+import type { Receiver, Sequenced } from "./receiving.ts"
+import { receive } from "./receiving.ts"
+import type { Sender } from "./sending.ts"
+import { stageEnding } from "./staging.ts"
+
+/**
+ * What the reader of a link's events works with.
+ *
+ * @internal
+ */
+export interface Converser extends Sender, Receiver {
+  readonly wake: () => void
+  /** Something changed that people may want to see. */
+  readonly notify: () => void
+  /** There may be room for more messages. */
+  readonly makeRoom: () => void
+  /** Passes when settled messages have waited for long enough to be removed from the store. */
+  readonly tidy: Deadline
+  /** Tells those who wait for the answer to a redemption that none will come. */
+  readonly rejectRedemptions: (why: OutcomeUnknownError | NetworkStoppedError) => void
+  /** Whether the store may get a record of another peer. */
+  readonly mayRecord: () => boolean
+}
+
+/** How many frames are decoded, and their messages committed, together at most. */
+const sliceLength = 256
+
+/** To a peer of the base profile an ACK goes out at once when this many are owed. */
+const acksOwedAtOnce = 16
+
+const pauses = Schedule.exponential("100 millis").pipe(Schedule.either(Schedule.spaced("5 seconds")), Schedule.jittered)
+
+/** Tries again for as long as the store does not take it: the line is held, and nothing is lost meanwhile. */
+const holdLine = <A>({ core, notify }: Converser, effect: Effect.Effect<A, StoreError>): Effect.Effect<A> =>
+  effect.pipe(
+    Effect.tapError((error) =>
+      Effect.suspend(() => {
+        core.held = true
+        notify()
+        return Effect.logWarning("the store did not take it; trying again", error)
+      })
+    ),
+    Effect.retry(pauses),
+    Effect.orDie,
+    Effect.tap(() =>
+      Effect.sync(() => {
+        core.held = false
+      })
+    )
+  )
+
+/** Tells the kernel of the end of a conversation; if it fails on it, the conversation ends all the same. */
+export const tellKernel = (
+  store: RemoteStore["Type"],
+  port: KernelPort["Type"],
+  peerId: PeerId,
+  why: OutcomeUnknownError
+): Effect.Effect<void, StoreError> =>
+  Effect.catchAllDefect(store.transaction(port.forget(peerId, why)), (defect) =>
+    Effect.logError("the kernel died on being told of a conversation's end", defect)
+  )
+
+const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) => {
+  const { core, participant, port, rejectRedemptions, store } = converser
+  const {
+    incarnationId,
+    verdict: { _tag, epoch }
+  } = event
+  const { peerId } = core
+  const why =
+    _tag === "Restarted" ? new PeerRestartedError({ peerId, incarnationId }) : new SessionResetError({ peerId, epoch })
+  const reason = _tag === "Restarted" ? "PeerRestarted" : "SessionReset"
+  return Effect.zipRight(
+    Effect.logWarning(why.message),
+    holdLine(
+      converser,
+      store.transaction(
+        Effect.gen(function* () {
+          yield* store.enlist(participant)
+          const at = yield* Clock.currentTimeMillis
+          yield* stageEnding(core, store, { why, reason, detail: why.message, epoch, at })
+          core.staged.incarnationId = incarnationId
+          core.staged.after.push(() => rejectRedemptions(why))
+          yield* tellKernel(store, port, peerId, why)
+        })
+      )
+    )
+  )
+}
+
+const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
+  verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
+
+/** Puts on record what must be there before anything is transmitted: who the peer is, what it abandoned, what may be sent. */
+const recordOpening = (converser: Converser, incarnationId: string, passed: number) => {
+  const { core, participant, store } = converser
+  core.incarnationId = incarnationId
+  if (!core.known && SendWindow.pending(core.window) === 0) return Effect.void
+  return holdLine(
+    converser,
+    store.transaction(
+      Effect.flatMap(store.enlist(participant), () =>
+        passed === 0
+          ? Effect.void
+          : Effect.zipRight(
+              Effect.sync(() => {
+                core.staged.received = core.received + passed
+              }),
+              Effect.logWarning(`the peer abandoned ${passed} messages`)
+            )
+      )
+    )
+  )
+}
+
+const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) =>
+  Effect.gen(function* () {
+    const { core, identity, link } = converser
+    const { incarnationId, stated, verdict } = event
+    if (Session.isEnding(verdict) && isNews(converser, event)) {
+      yield* applyEnding(converser, event)
+      if (stated === undefined) {
+        // In the base profile the new life's conversation begins with the next handshake.
+        const reason = "the peer lost its memory; the next handshake begins anew"
+        return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
+      }
+    }
+    if (verdict._tag === "First") core.epoch = verdict.epoch
+    const said = stated && Session.carriedOver(verdict, stated, identity.incarnationId)
+    const channel: OpenChannel = {
+      number: event.channel,
+      extended: stated !== undefined,
+      writable: false,
+      acknowledged: 0,
+      ackDue: false,
+      rounds: 0,
+      probedAt: undefined
+    }
+    core.channel = channel
+    yield* recordOpening(converser, incarnationId, said === undefined ? 0 : Session.abandoned(core.received, said))
+    core.window = SendWindow.open(core.window, said)
+    forgetFlight(core)
+    if (settle(core)) converser.tidy.armOnce()
+    channel.writable = true
+    converser.makeRoom()
+    converser.wake()
+    converser.notify()
+  })
+
+interface Read {
+  readonly messages: ReadonlyArray<Sequenced>
+  readonly repeated: boolean
+  readonly violation: string | undefined
+}
+
+/** Decodes frames, takes their ACKs, and picks the messages that are next in line. */
+const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>): Read => {
+  const messages: Array<Sequenced> = []
+  let repeated = false
+  for (const frame of frames) {
+    const decoded = WireMessage.decode(frame)
+    if (Either.isLeft(decoded)) return { messages, repeated, violation: decoded.left }
+    const message = decoded.right
+    if (message._tag === "Handshake") continue
+    if (message.ack > core.window.acknowledged) {
+      const window = SendWindow.acknowledge(core.window, message.ack)
+      if (Either.isLeft(window)) return { messages, repeated, violation: window.left }
+      core.window = window.right
+    }
+    if (message._tag === "Ack") continue
+    const place = ReceiveWindow.place(core.received + messages.length, message.seq)
+    if (place === "next") messages.push(message)
+    if (place === "duplicate") repeated = true
+    // To a peer of the base profile the resend will bring what is missing, and this one again.
+    if (place === "early" && channel.extended) {
+      return {
+        messages,
+        repeated,
+        violation: `message ${message.seq} came before message ${core.received + messages.length + 1}`
+      }
+    }
+  }
+  return { messages, repeated, violation: undefined }
+}
+
+const noteProgress = ({ ackDeadline, core }: Converser, channel: OpenChannel): void => {
+  channel.rounds = 0
+  channel.probedAt = undefined
+  if (SendWindow.inFlight(core.window) > 0) ackDeadline.arm()
+  else ackDeadline.disarm()
+}
+
+const oweAck = ({ core, delayedAck, wake }: Converser, repeated: boolean): void => {
+  const { channel } = core
+  if (channel === undefined) return
+  const owed = core.received - channel.acknowledged
+  if (channel.extended || repeated || owed >= acksOwedAtOnce) channel.ackDue = true
+  else if (owed > 0) delayedAck.armOnce()
+  wake()
+}
+
+/** Takes messages until none is left; while the kernel is busy, the line is held. */
+const receiveAll = (converser: Converser, messages: ReadonlyArray<Sequenced>) =>
+  Effect.gen(function* () {
+    const { core } = converser
+    let left = messages
+    let pause = Duration.millis(50)
+    while (left.length > 0) {
+      const count = yield* holdLine(converser, receive(converser, left))
+      left = left.slice(count)
+      oweAck(converser, false)
+      converser.notify()
+      if (left.length === 0) return
+      core.held = true
+      pause = count > 0 ? Duration.millis(50) : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
+      yield* Effect.sleep(pause)
+      core.held = false
+    }
+  })
+
+/** A stranger's first message decides whether it becomes a remote. */
+const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArray<Sequenced>): string | undefined => {
+  if (core.known || messages.length === 0) return undefined
+  if (messages[0]?.content._tag === "Malformed") return "a stranger's first message makes no sense"
+  return mayRecord() ? undefined : "there is no room for another remote"
+}
+
+const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>) =>
+  Effect.gen(function* () {
+    const { core, link } = converser
+    const { acknowledged } = core.window
+    const { messages, repeated, violation } = read(converser, channel, frames)
+    if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
+    const objection = strangerViolation(converser, messages)
+    if (objection === undefined && messages.length > 0) yield* receiveAll(converser, messages)
+    if (repeated) oweAck(converser, true)
+    if (settle(core)) {
+      converser.tidy.armOnce()
+      converser.makeRoom()
+      converser.notify()
+    }
+    converser.wake()
+    const reason = objection ?? violation
+    if (reason === undefined) return true
+    const error = new ProtocolViolationError({ peerId: core.peerId, reason })
+    yield* Effect.logWarning(error.message)
+    yield* link.drop(channel.number, error)
+    return false
+  })
+
+const onFrames = (converser: Converser, { channel: number, frames }: Extract<LinkEvent, { _tag: "Frames" }>) =>
+  Effect.gen(function* () {
+    for (let from = 0; from < frames.length; from += sliceLength) {
+      const { channel } = converser.core
+      if (channel?.number !== number) return
+      if (!(yield* onSlice(converser, channel, frames.slice(from, from + sliceLength)))) {
+        converser.core.channel = undefined
+        return
+      }
+    }
+  })
+
+const onLost = (converser: Converser, number: number, error: LinkError) =>
+  Effect.suspend(() => {
+    const { ackDeadline, core, delayedAck, link, notify } = converser
+    if (core.channel?.number === number) core.channel = undefined
+    if (core.channel === undefined) {
+      ackDeadline.disarm()
+      delayedAck.disarm()
+      forgetFlight(core)
+    }
+    notify()
+    return SendWindow.pending(core.window) > 0 && error._tag === "StreamInactivityTimeoutError"
+      ? link.want
+      : Effect.void
+  })
+
+/** Frames of one channel that came in several pieces are worked on together. */
+const join = (events: ReadonlyArray<LinkEvent>): ReadonlyArray<LinkEvent> => {
+  const joined: Array<LinkEvent> = []
+  let frames: Array<Uint8Array> = []
+  for (const event of events) {
+    const last = joined.at(-1)
+    if (event._tag !== "Frames") joined.push(event)
+    else if (last?._tag === "Frames" && last.channel === event.channel) frames.push(...event.frames)
+    else {
+      frames = [...event.frames]
+      joined.push({ ...event, frames })
+    }
+  }
+  return joined
+}
+
+/**
+ * Works through what a link tells, in order.
+ *
+ * @internal
+ */
+export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>): Effect.Effect<void> =>
+  Effect.forEach(
+    join(events),
+    (event) => {
+      switch (event._tag) {
+        case "Opened":
+          return onOpened(converser, event)
+        case "Frames":
+          return onFrames(converser, event)
+        case "Lost":
+          return onLost(converser, event.channel, event.error)
+      }
+    },
+    { discard: true }
+  )

@@ -1,0 +1,218 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { StoreError } from "../../errors/StoreError.ts"
+import { DeliveryRejectedError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
+import * as WireMessage from "../../protocol/WireMessage.ts"
+import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
+import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
+import type { DeadLetterReason, Participant, RemoteStore } from "../../services/RemoteStore.ts"
+import type { Core } from "./Core.ts"
+import { noteRefusal } from "./Core.ts"
+import { stageBody } from "./staging.ts"
+
+/**
+ * A message in its place in the sequence, ready to be taken.
+ *
+ * @internal
+ */
+export type Sequenced = Extract<WireMessage.WireMessage, { _tag: "Sequenced" }>
+
+/**
+ * @internal
+ */
+export interface Receiver {
+  readonly core: Core
+  readonly store: RemoteStore["Type"]
+  readonly port: KernelPort["Type"]
+  readonly identity: RemoteIdentity["Type"]
+  readonly participant: Participant
+  readonly redemptions: Redemptions
+}
+
+/**
+ * Who waits for the answer to a redemption, by its reply key.
+ *
+ * @internal
+ */
+export type Redemptions = Map<
+  string,
+  Deferred.Deferred<string, RedemptionRefusedError | OutcomeUnknownError | NetworkStoppedError>
+>
+
+interface Refused {
+  readonly code: string
+  readonly reason: string
+  readonly letter: DeadLetterReason
+}
+
+const emptyBody = new Uint8Array(0)
+
+const keepLetter = ({ core }: Receiver, message: Sequenced, refused: Refused) =>
+  Effect.map(Clock.currentTimeMillis, (at) => {
+    const { content, seq } = message
+    core.staged.letters.push({
+      peerId: core.peerId,
+      direction: "inbound",
+      epoch: core.epoch,
+      seq,
+      body: content._tag === "Malformed" ? emptyBody : WireMessage.encodeBody(content),
+      reason: refused.letter,
+      detail: `${refused.code}: ${refused.reason}`.slice(0, 1024),
+      at
+    })
+  })
+
+/** How much of a refusal's wording is told to the peer, in UTF-16 code units. */
+const maxReason = 1024
+
+const tellPeer = ({ core }: Receiver, target: number, { code, reason }: Refused): void => {
+  if (core.channel?.extended !== true) return
+  const content = {
+    _tag: "Rejected",
+    seq: target,
+    code: code.slice(0, 128),
+    reason: reason.slice(0, maxReason)
+  } as const
+  const { seq: reply } = stageBody(core, WireMessage.encodeBody(content))
+  core.staged.refusals.push({ reply, target })
+}
+
+/** What a handler dies with may hold anything, so the peer is told no more than that it did. */
+const handlerFailed: Refused = {
+  code: "HandlerFailed",
+  reason: "the kernel failed on the message",
+  letter: "HandlerFailed"
+}
+
+/** Runs the kernel in a savepoint; a refusal or a defect undoes what it did and nothing else. */
+const offer = <A>(
+  { store }: Receiver,
+  work: Effect.Effect<A, DeliveryRefused | KernelBusy>
+): Effect.Effect<Either.Either<A, Refused>, KernelBusy | StoreError> =>
+  Effect.matchCauseEffect(store.transaction(work), {
+    onSuccess: (value) => Effect.succeed(Either.right(value)),
+    onFailure: (cause): Effect.Effect<Either.Either<A, Refused>, KernelBusy | StoreError> => {
+      if (Cause.isInterrupted(cause)) return Effect.failCause(Cause.stripFailures(cause))
+      const failure = Option.getOrUndefined(Cause.failureOption(cause))
+      if (failure === undefined) {
+        return Effect.as(Effect.logError("the kernel's handler died", cause), Either.left(handlerFailed))
+      }
+      return failure._tag === "DeliveryRefused"
+        ? Effect.succeed(Either.left({ code: failure.code, reason: failure.reason, letter: "RejectedHere" }))
+        : Effect.fail(failure)
+    }
+  })
+
+const refuse = (receiver: Receiver, message: Sequenced, refused: Refused) => {
+  tellPeer(receiver, message.seq, refused)
+  return keepLetter(receiver, message, refused)
+}
+
+const answerRedemption = (receiver: Receiver, url: string, replyKey: string) => {
+  const { core, identity, port } = receiver
+  const reply = (ok: boolean, value: string) =>
+    stageBody(core, WireMessage.encodeBody({ _tag: "RedeemUrlReply", ok, replyKey, value }))
+  return Effect.matchEffect(identity.redeemOcapUrl(url), {
+    onFailure: (error) => Effect.sync(() => void reply(false, error.message)),
+    onSuccess: (reference) =>
+      Effect.map(
+        offer(receiver, port.redeem(core.peerId, reference)),
+        Either.match({
+          onLeft: ({ reason }) => void reply(false, reason),
+          onRight: (given) => void reply(true, given)
+        })
+      )
+  })
+}
+
+const settleRedemption = (
+  { core, redemptions }: Receiver,
+  { ok, replyKey, value }: Extract<WireMessage.Content, { _tag: "RedeemUrlReply" }>
+): void => {
+  core.staged.after.push(() => {
+    const waiter = redemptions.get(replyKey)
+    if (waiter === undefined) return
+    redemptions.delete(replyKey)
+    const { peerId } = core
+    Deferred.unsafeDone(
+      waiter,
+      ok ? Effect.succeed(value) : Effect.fail(new RedemptionRefusedError({ peerId, reason: value }))
+    )
+  })
+}
+
+/** Our message was refused: its body moves from what is pending to the dead letters. */
+const noteRejected = (
+  { core, store }: Receiver,
+  { code, reason, seq }: Extract<WireMessage.Content, { _tag: "Rejected" }>
+) =>
+  Effect.gen(function* () {
+    if (seq > core.window.sent || seq <= core.window.settled) return
+    const at = yield* Clock.currentTimeMillis
+    const [message] = yield* store.readPending(core.peerId, { fromSeq: seq, maxMessages: 1, maxBytes: 1 })
+    const { epoch, peerId } = core
+    core.staged.letters.push({
+      peerId,
+      direction: "outbound",
+      epoch,
+      seq,
+      body: message?.seq === seq ? message.body : emptyBody,
+      reason: "RejectedByPeer",
+      detail: `${code}: ${reason}`.slice(0, maxReason),
+      at
+    })
+    const { conversation } = core
+    core.staged.after.push(() => noteRefusal(conversation, new DeliveryRejectedError({ peerId, seq, code, reason })))
+  })
+
+const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, KernelBusy | StoreError> => {
+  const { content } = message
+  switch (content._tag) {
+    case "Deliver":
+      return Effect.flatMap(
+        offer(receiver, receiver.port.receive(receiver.core.peerId, content.delivery)),
+        Either.match({
+          onLeft: (refused) => refuse(receiver, message, refused),
+          onRight: () => Effect.void
+        })
+      )
+    case "RedeemUrl":
+      return answerRedemption(receiver, content.url, content.replyKey)
+    case "RedeemUrlReply":
+      return Effect.sync(() => settleRedemption(receiver, content))
+    case "Rejected":
+      return noteRejected(receiver, content)
+    case "Malformed":
+      return refuse(receiver, message, { code: "Malformed", reason: content.reason, letter: "Malformed" })
+  }
+}
+
+/**
+ * Takes messages that are next in line, in one transaction with what the kernel does with them. Gives how many were taken:
+ * fewer than all when the kernel was busy.
+ *
+ * @internal
+ */
+export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>): Effect.Effect<number, StoreError> =>
+  receiver.store.transaction(
+    Effect.gen(function* () {
+      const { core, participant, store } = receiver
+      yield* store.enlist(participant)
+      let count = 0
+      for (const message of messages) {
+        const taken = yield* Effect.as(take(receiver, message), true).pipe(
+          Effect.catchTag("KernelBusy", () => Effect.succeed(false))
+        )
+        if (!taken) break
+        core.staged.received = message.seq
+        count += 1
+      }
+      return count
+    })
+  )

@@ -1,0 +1,198 @@
+import * as Effect from "effect/Effect"
+import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { StoreError } from "../../errors/StoreError.ts"
+import * as SendWindow from "../../protocol/SendWindow.ts"
+import type {
+  DeadLetterReason,
+  Participant,
+  PendingMessage,
+  RemoteRecord,
+  RemoteStore
+} from "../../services/RemoteStore.ts"
+import type { Conversation, Core, Staged } from "./Core.ts"
+import { beginConversation, makeConversation, nothingStaged } from "./Core.ts"
+import * as Outbox from "./Outbox.ts"
+
+type Store = RemoteStore["Type"]
+
+/** The number that the staged body at `index` gets; one past the last gives the next number. */
+const numberAt = (core: Core, index: number): number => {
+  const {
+    staged: { ending },
+    window
+  } = core
+  if (ending?.epoch !== undefined && index >= ending.buried) return 1 + index - ending.buried
+  return window.next + index
+}
+
+/** What the record will say once the open transaction has committed. */
+const stagedRecord = (core: Core): RemoteRecord => {
+  const { staged, window } = core
+  const { ending } = staged
+  const nextSeq = numberAt(core, staged.bodies.length)
+  const shared = {
+    peerId: core.peerId,
+    hints: staged.hints ?? core.hints,
+    incarnationId: staged.incarnationId ?? core.incarnationId,
+    nextSeq
+  }
+  if (ending?.epoch !== undefined) {
+    return { ...shared, epoch: ending.epoch, sentSeq: 0, acknowledgedSeq: 0, baseSeq: 1, receivedSeq: 0 }
+  }
+  return {
+    ...shared,
+    epoch: core.epoch,
+    // With a channel open the message may leave right after the commit, so what may have been sent is known only by now.
+    sentSeq: core.channel === undefined ? window.sent : nextSeq - 1,
+    acknowledgedSeq: window.settled,
+    baseSeq: ending === undefined ? Math.max(window.base, window.settled + 1) : numberAt(core, ending.buried),
+    receivedSeq: staged.received ?? core.received
+  }
+}
+
+const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
+  Effect.suspend(() => {
+    const { staged } = core
+    const messages: Array<PendingMessage> = []
+    staged.bodies.forEach((body, index) => {
+      if (index >= staged.written) messages.push({ seq: numberAt(core, index), body })
+    })
+    staged.written = staged.bodies.length
+    return messages.length === 0 ? Effect.void : store.appendPending(core.peerId, messages)
+  })
+
+/** Removes what is settled; it was delivered. */
+const removeSettled = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
+  Effect.suspend(() => {
+    const { settled } = core.window
+    if (settled <= core.removed) return Effect.void
+    core.staged.after.push(() => {
+      core.removed = Math.max(core.removed, settled)
+    })
+    return store.removePending(core.peerId, settled)
+  })
+
+const recount = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
+  Effect.suspend(() => {
+    const { settled } = core.window
+    return Effect.map(store.countPending(core.peerId), ({ bytes }) => {
+      core.staged.after.push(() => {
+        core.pendingBytes = bytes
+        core.miscounted = core.window.settled !== settled
+      })
+    })
+  })
+
+const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
+  Effect.gen(function* () {
+    const { staged } = core
+    if (staged.letters.length > 0) yield* store.addDeadLetters(staged.letters)
+    yield* writeStagedBodies(core, store)
+    yield* store.putRemote(stagedRecord(core))
+    if (staged.ending !== undefined) return
+    yield* removeSettled(core, store)
+    if (core.miscounted) yield* recount(core, store)
+  })
+
+const commit = (core: Core, wake: () => void): void => {
+  const { staged } = core
+  const { ending } = staged
+  core.staged = nothingStaged()
+  core.known = true
+  core.incarnationId = staged.incarnationId ?? core.incarnationId
+  core.hints = staged.hints ?? core.hints
+  core.received = staged.received ?? core.received
+  core.refusals.push(...staged.refusals)
+  if (ending !== undefined) beginConversation(core, ending)
+  const bodies = ending === undefined ? staged.bodies : staged.bodies.slice(ending.buried)
+  bodies.forEach((body, index) => {
+    Outbox.append(core.outbox, core.window.next + index, body)
+    core.pendingBytes += body.length
+  })
+  core.window = SendWindow.append(core.window, bodies.length)
+  for (const hook of staged.after) hook()
+  wake()
+}
+
+const copy = (staged: Staged): (() => Staged) => {
+  const { after, bodies, letters, refusals, written } = staged
+  const lengths = [bodies.length, letters.length, refusals.length, after.length] as const
+  const { ending, hints, incarnationId, received } = staged
+  return () => ({
+    bodies: bodies.slice(0, lengths[0]),
+    written: Math.min(written, lengths[0]),
+    letters: letters.slice(0, lengths[1]),
+    refusals: refusals.slice(0, lengths[2]),
+    after: after.slice(0, lengths[3]),
+    ending,
+    hints,
+    incarnationId,
+    received
+  })
+}
+
+/**
+ * Makes a handle's state go with the store's transactions; `wake` runs after each commit.
+ *
+ * @internal
+ */
+export const makeParticipant = (core: Core, store: Store, wake: () => void): Participant => ({
+  prepare: prepare(core, store),
+  committed: () => commit(core, wake),
+  rolledBack: () => {
+    core.staged = nothingStaged()
+  },
+  savepoint: () => {
+    const before = copy(core.staged)
+    return () => {
+      core.staged = before()
+    }
+  }
+})
+
+/**
+ * Stages a message; gives its number, and the conversation that it belongs to.
+ *
+ * @internal
+ */
+export const stageBody = (
+  core: Core,
+  body: Uint8Array
+): { readonly seq: number; readonly conversation: Conversation } => {
+  core.staged.bodies.push(body)
+  return {
+    seq: numberAt(core, core.staged.bodies.length - 1),
+    conversation: core.staged.ending?.conversation ?? core.conversation
+  }
+}
+
+/**
+ * Stages the end of the conversation: everything pending, in the store and in this transaction, becomes dead letters.
+ *
+ * @internal
+ */
+export const stageEnding = (
+  core: Core,
+  store: Store,
+  {
+    at,
+    detail,
+    epoch,
+    reason,
+    why
+  }: {
+    readonly why: OutcomeUnknownError
+    readonly reason: DeadLetterReason
+    readonly detail: string
+    /** The epoch that begins, or undefined when the present one goes on. */
+    readonly epoch: number | undefined
+    readonly at: number
+  }
+): Effect.Effect<void, StoreError> =>
+  Effect.gen(function* () {
+    yield* writeStagedBodies(core, store)
+    yield* removeSettled(core, store)
+    yield* store.buryPending(core.peerId, { epoch: core.epoch, reason, detail, at })
+    const conversation = makeConversation(epoch === undefined ? core.window.settled : 0)
+    core.staged.ending = { why, epoch, buried: core.staged.bodies.length, conversation }
+  })

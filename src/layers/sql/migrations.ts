@@ -1,0 +1,108 @@
+import * as Migrator from "@effect/sql/Migrator"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+
+/**
+ * Where the migrations of this library are on record; the host's own have another table.
+ *
+ * @internal
+ */
+export const migrationsTable = "remotes_migrations"
+
+/** The two databases call the same things by other names. */
+interface Types {
+  readonly integer: string
+  readonly bytes: string
+  readonly rising: string
+  /** Rows are kept in the order of their key, where the database can. */
+  readonly clustered: string
+  readonly strict: string
+}
+
+const sqlite: Types = {
+  integer: "INTEGER",
+  bytes: "BLOB",
+  rising: "INTEGER PRIMARY KEY AUTOINCREMENT",
+  clustered: " WITHOUT ROWID, STRICT",
+  strict: " STRICT"
+}
+
+const postgres: Types = {
+  integer: "BIGINT",
+  bytes: "BYTEA",
+  rising: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+  clustered: "",
+  strict: ""
+}
+
+const tables = ({ bytes, clustered, integer, rising, strict }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE remotes_identity (
+    id ${integer} NOT NULL PRIMARY KEY CHECK (id = 1),
+    key_seed TEXT NOT NULL,
+    peer_id TEXT NOT NULL,
+    ocap_url_key TEXT NOT NULL,
+    incarnation_id TEXT NOT NULL
+  )${strict}`,
+  `CREATE TABLE remotes_relays (
+    place ${integer} NOT NULL PRIMARY KEY,
+    address TEXT NOT NULL,
+    last_seen ${integer} NOT NULL,
+    bootstrap ${integer} NOT NULL
+  )${strict}`,
+  `CREATE TABLE remotes_peers (
+    peer_id TEXT NOT NULL PRIMARY KEY,
+    hints TEXT NOT NULL,
+    incarnation_id TEXT,
+    epoch ${integer} NOT NULL,
+    next_seq ${integer} NOT NULL,
+    sent_seq ${integer} NOT NULL,
+    acknowledged_seq ${integer} NOT NULL,
+    base_seq ${integer} NOT NULL,
+    received_seq ${integer} NOT NULL
+  )${strict}`,
+  `CREATE TABLE remotes_pending (
+    peer_id TEXT NOT NULL,
+    seq ${integer} NOT NULL,
+    checksum ${integer} NOT NULL,
+    body ${bytes} NOT NULL,
+    PRIMARY KEY (peer_id, seq)
+  )${clustered}`,
+  `CREATE TABLE remotes_dead_letters (
+    id ${rising},
+    peer_id TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    epoch ${integer} NOT NULL,
+    seq ${integer} NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    at ${integer} NOT NULL,
+    body ${bytes} NOT NULL
+  )${strict}`
+]
+
+const createTables = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  Effect.forEach(
+    tables(sql.onDialectOrElse({ pg: () => postgres, orElse: () => sqlite })),
+    (statement) => sql.unsafe(statement),
+    { discard: true }
+  )
+)
+
+/** Never edit what was released: add the next number. */
+const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> = {
+  "0001_tables": createTables
+}
+
+/**
+ * The number of the newest migration that this version of the library knows.
+ *
+ * @internal
+ */
+export const newestMigration = Math.max(...Object.keys(migrations).map((key) => Number.parseInt(key, 10)))
+
+/**
+ * Brings the tables up to date.
+ *
+ * @internal
+ */
+export const migrate = Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: migrationsTable })

@@ -1,0 +1,125 @@
+/**
+ * The databases whose SQL this library speaks.
+ *
+ * @internal
+ */
+export type Dialect = "sqlite" | "pg"
+
+const numbered = (sql: string): string => {
+  let count = 0
+  return sql.replace(/\?/g, () => `$${++count}`)
+}
+
+/**
+ * How many rows one INSERT takes: a power of two, and few enough for the number of variables that any SQLite allows.
+ */
+const maxRows = 64
+
+/**
+ * INSERTs for any number of rows, of few different lengths so that they stay prepared.
+ *
+ * @internal
+ */
+export interface BulkInsert {
+  /** The statement for as many of `rows` rows as one takes, and how many those are. */
+  readonly next: (rows: number) => { readonly sql: string; readonly rows: number }
+}
+
+const bulkInsert = (dialect: (sql: string) => string, table: string, columns: ReadonlyArray<string>): BulkInsert => {
+  const row = `(${columns.map(() => "?").join(",")})`
+  const byPower: Array<{ readonly sql: string; readonly rows: number }> = []
+  for (let rows = 1; rows <= maxRows; rows *= 2) {
+    const values = Array.from({ length: rows }, () => row).join(",")
+    byPower.push({ sql: dialect(`INSERT INTO ${table}(${columns.join(",")})VALUES${values}`), rows })
+  }
+  const largest = byPower.at(-1)
+  return {
+    next: (rows) => {
+      const it = rows >= maxRows ? largest : byPower[31 - Math.clz32(rows)]
+      if (it === undefined) throw new RangeError(`cannot insert ${rows} rows`)
+      return it
+    }
+  }
+}
+
+/**
+ * Every statement of the store, as constant text in the words of the database.
+ *
+ * @internal
+ */
+export const makeStatements = (name: Dialect) => {
+  const dialect = name === "pg" ? numbered : (sql: string) => sql
+  const remote = "peer_id,hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq"
+  const letter = "peer_id,direction,epoch,seq,reason,detail,at,body"
+  const newer = (columns: string) =>
+    columns
+      .split(",")
+      .map((column) => `${column}=excluded.${column}`)
+      .join(",")
+  const marks = (columns: string) =>
+    columns
+      .split(",")
+      .map(() => "?")
+      .join(",")
+  const identity = "key_seed,peer_id,ocap_url_key,incarnation_id"
+  const integer = name === "pg" ? "BIGINT" : "INTEGER"
+  return {
+    begin: name === "pg" ? "BEGIN" : "BEGIN IMMEDIATE",
+    /** SQLite rolls back by itself when the disk is full. Where it has not, this fails and changes nothing. */
+    contain: name === "pg" ? undefined : "BEGIN",
+    commit: "COMMIT",
+    rollback: "ROLLBACK",
+    savepoint: (depth: number) => `SAVEPOINT remotes_${depth}`,
+    release: (depth: number) => `RELEASE SAVEPOINT remotes_${depth}`,
+    rollbackTo: (depth: number) => `ROLLBACK TO SAVEPOINT remotes_${depth}`,
+
+    loadIdentity: `SELECT ${identity} FROM remotes_identity WHERE id=1`,
+    saveIdentity: dialect(
+      `INSERT INTO remotes_identity(id,${identity})VALUES(1,${marks(identity)})ON CONFLICT(id)DO UPDATE SET ${newer(identity)}`
+    ),
+    loadRelays: "SELECT address,last_seen,bootstrap FROM remotes_relays ORDER BY place",
+    clearRelays: "DELETE FROM remotes_relays",
+    addRelays: bulkInsert(dialect, "remotes_relays", ["place", "address", "last_seen", "bootstrap"]),
+
+    listRemotes: `SELECT ${remote} FROM remotes_peers ORDER BY peer_id`,
+    findRemote: dialect(`SELECT ${remote} FROM remotes_peers WHERE peer_id=?`),
+    putRemote: dialect(
+      `INSERT INTO remotes_peers(${remote})VALUES(${marks(remote)})ON CONFLICT(peer_id)DO UPDATE SET ${newer(remote)}`
+    ),
+    removeRemote: dialect("DELETE FROM remotes_peers WHERE peer_id=?"),
+
+    appendPending: bulkInsert(dialect, "remotes_pending", ["peer_id", "seq", "checksum", "body"]),
+    measurePending: dialect(
+      "SELECT seq,length(body) AS size FROM remotes_pending WHERE peer_id=? AND seq>=? ORDER BY seq LIMIT ?"
+    ),
+    readPending: dialect(
+      "SELECT seq,checksum,body FROM remotes_pending WHERE peer_id=? AND seq>=? AND seq<=? ORDER BY seq"
+    ),
+    countPending: dialect(
+      "SELECT COUNT(*) AS messages,COALESCE(SUM(length(body)),0) AS bytes FROM remotes_pending WHERE peer_id=?"
+    ),
+    removePending: dialect("DELETE FROM remotes_pending WHERE peer_id=? AND seq<=?"),
+    clearPending: dialect("DELETE FROM remotes_pending WHERE peer_id=?"),
+
+    addDeadLetters: bulkInsert(dialect, "remotes_dead_letters", letter.split(",")),
+    buryPending: dialect(
+      `INSERT INTO remotes_dead_letters(${letter}) SELECT peer_id,'outbound',CAST(? AS ${integer}),seq,` +
+        `CAST(? AS TEXT),CAST(? AS TEXT),CAST(? AS ${integer}),body FROM remotes_pending WHERE peer_id=? ` +
+        `ORDER BY seq LIMIT CAST(? AS ${integer}) OFFSET CAST(? AS ${integer})`
+    ),
+    deadLetterIds: "SELECT COALESCE(MIN(id),0) AS lowest,COALESCE(MAX(id),0) AS highest FROM remotes_dead_letters",
+    trimDeadLetters: dialect(
+      "DELETE FROM remotes_dead_letters WHERE id<=(SELECT id FROM remotes_dead_letters ORDER BY id DESC LIMIT 1 OFFSET " +
+        `CAST(? AS ${integer}))`
+    ),
+    listDeadLetters: dialect(
+      `SELECT id,${letter} FROM remotes_dead_letters WHERE id>? ORDER BY id LIMIT CAST(? AS ${integer})`
+    ),
+    removeDeadLetter: dialect("DELETE FROM remotes_dead_letters WHERE id=?")
+  }
+}
+
+/**
+ * @internal
+ */
+export type Statements = ReturnType<typeof makeStatements>

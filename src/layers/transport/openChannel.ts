@@ -1,0 +1,155 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { ChannelError } from "../../errors/ConnectionError.ts"
+import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionError.ts"
+import { StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
+import type { Inbox } from "../../internal/inbox.ts"
+import * as Frame from "../../protocol/Frame.ts"
+import * as Probe from "../../protocol/Probe.ts"
+import type { Channel } from "../../services/ConnectionFactory.ts"
+import type { LinkError, LinkEvent } from "../../services/Transport.ts"
+
+/**
+ * A channel in service: it is read, written and watched.
+ *
+ * @internal
+ */
+export interface OpenChannel {
+  readonly number: number
+  readonly channel: Channel
+  readonly send: (frames: Uint8Array) => Effect.Effect<void, ChannelError | WriteTimeoutError>
+  readonly probe: Effect.Effect<void, ChannelError | WriteTimeoutError>
+  readonly heardAt: () => number
+  /** Stops reading and watching; nothing of this channel reaches the inbox afterwards. */
+  readonly stop: Effect.Effect<void>
+}
+
+interface Limits {
+  readonly writeTimeout: Duration.Duration
+  readonly streamInactivityTimeout: Duration.Duration
+}
+
+/** The inactivity limit never goes below this. */
+const inactivityFloor = Duration.seconds(5)
+
+const inactivityLimit = ({ streamInactivityTimeout }: Limits) => Duration.max(streamInactivityTimeout, inactivityFloor)
+
+/** Of two sides with the same limit one is first; to the other the end of so quiet a stream means the same. */
+const quiet = 0.9
+
+/** When something last moved, and since when a write waits; fields, because they are set with every batch. */
+interface Activity {
+  movedAt: number
+  heardAt: number
+  writingSince: number | undefined
+}
+
+/** A frame's bytes, and about what its array costs. */
+const weigh = (frames: ReadonlyArray<Uint8Array>): number =>
+  frames.reduce((bytes, frame) => bytes + frame.length + 128, 0)
+
+const watch = (channel: Channel, activity: Activity, limits: Limits) => {
+  const inactivity = inactivityLimit(limits)
+  const idleLimit = Duration.toMillis(inactivity)
+  const writeLimit = Duration.toMillis(limits.writeTimeout)
+  const { peerId } = channel
+  const look: Effect.Effect<WriteTimeoutError | StreamInactivityTimeoutError> = Effect.flatMap(
+    Clock.currentTimeMillis,
+    (now) => {
+      const idleLeft = activity.movedAt + idleLimit - now
+      const writeLeft = (activity.writingSince ?? now) + writeLimit - now
+      if (activity.writingSince !== undefined && writeLeft <= 0) {
+        return Effect.succeed(new WriteTimeoutError({ peerId, timeout: limits.writeTimeout }))
+      }
+      if (idleLeft <= 0) return Effect.succeed(new StreamInactivityTimeoutError({ peerId, timeout: inactivity }))
+      // A write that begins during this sleep is due no earlier than its end, because the sleep is never longer.
+      return Effect.zipRight(Effect.sleep(Math.min(idleLeft, writeLeft)), look)
+    }
+  )
+  return look
+}
+
+/**
+ * Puts a channel into service: `opened` and then its frames go to the inbox, which holds the peer back while it is full.
+ * `onHeard` runs at the first frame, `onEnd` once, when the stream has ended or a deadline has passed.
+ *
+ * @internal
+ */
+export const openChannel = Effect.fnUntraced(function* (options: {
+  readonly number: number
+  readonly channel: Channel
+  readonly rest: ReadonlyArray<Uint8Array>
+  readonly inbox: Inbox<LinkEvent>
+  readonly limits: Limits
+  readonly scope: Scope.Scope
+  readonly onHeard: Effect.Effect<void>
+  readonly onEnd: (error: LinkError) => Effect.Effect<void>
+}) {
+  const { channel, inbox, number } = options
+  const clock = yield* Effect.clock
+  const now = clock.unsafeCurrentTimeMillis()
+  const activity: Activity = { movedAt: now, heardAt: now, writingSince: undefined }
+  let heard = false
+
+  // The link's writer and the answers to probes share the channel, which has room for one writer.
+  const writing = Effect.unsafeMakeSemaphore(1)
+  const send = (frames: Uint8Array) =>
+    writing.withPermits(1)(
+      Effect.suspend(() => {
+        activity.writingSince = clock.unsafeCurrentTimeMillis()
+        return Effect.onExit(channel.send(frames), () =>
+          Effect.sync(() => {
+            activity.movedAt = clock.unsafeCurrentTimeMillis()
+            activity.writingSince = undefined
+          })
+        )
+      })
+    )
+
+  const take = (arrived: ReadonlyArray<Uint8Array>) => {
+    activity.movedAt = activity.heardAt = clock.unsafeCurrentTimeMillis()
+    const frames = arrived.filter((frame) => !Probe.isProbe(frame))
+    if (frames.length > 0) inbox.offer({ _tag: "Frames", channel: number, frames }, weigh(frames))
+    const answers = frames.length === arrived.length ? [] : Probe.answers(arrived)
+    const answered = answers.length === 0 ? inbox.room : Effect.zipRight(send(Frame.encode(answers)), inbox.room)
+    if (heard) return answered
+    heard = true
+    return Effect.zipRight(options.onHeard, answered)
+  }
+  const read = Effect.zipRight(
+    options.rest.length === 0 ? Effect.void : take(options.rest),
+    Effect.forever(Effect.flatMap(channel.receive, take))
+  )
+  const ended = (error: LinkError) => {
+    const timeout = inactivityLimit(options.limits)
+    const silence = clock.unsafeCurrentTimeMillis() - activity.movedAt
+    return options.onEnd(
+      silence >= quiet * Duration.toMillis(timeout)
+        ? new StreamInactivityTimeoutError({ peerId: channel.peerId, timeout })
+        : error
+    )
+  }
+  const reader = yield* Effect.forkIn(Effect.catchAll(read, ended), options.scope)
+  const watchdog = yield* Effect.forkIn(
+    Effect.flatMap(watch(channel, activity, options.limits), options.onEnd),
+    options.scope
+  )
+
+  const opened: OpenChannel = {
+    number,
+    channel,
+    send,
+    probe: Effect.suspend(() => send(Frame.encode([Probe.ask]))),
+    heardAt: () => activity.heardAt,
+    stop: Fiber.interruptAll([reader, watchdog])
+  }
+  return opened
+})
+
+/**
+ * @internal
+ */
+export const notOpen = (peerId: string) => new StreamClosedError({ peerId, status: "closed" })

@@ -1,0 +1,149 @@
+/**
+ * Where two kernels stand with each other, and what a handshake between them means.
+ *
+ * Each side states what it has on record. Both then compute, from the same two statements and with the same function, whether
+ * the conversation goes on or a new one begins, so that they never disagree. The members are described in `docs/protocol.md`.
+ *
+ * @since 0.1.0
+ */
+import type { RemoteRecord } from "../services/RemoteStore.ts"
+
+/**
+ * What one side says about itself and about the conversation.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Statement {
+  /** The speaker's incarnation. */
+  readonly incarnationId: string
+  /** The incarnation of the other side that the speaker has on record; undefined if none. */
+  readonly peerIncarnationId: string | undefined
+  /** The speaker's session number for this pair of incarnations. */
+  readonly epoch: number
+  /** The highest number that the speaker has received and committed. */
+  readonly received: number
+  /** The highest number that the speaker may have transmitted, or has given up: the other side may have received or passed it. */
+  readonly sent: number
+  /** The highest number of its own that the speaker knows to be received. */
+  readonly acknowledged: number
+  /** The lowest number that the speaker will still send. */
+  readonly base: number
+  /** The number that the speaker's next message gets. */
+  readonly next: number
+}
+
+/**
+ * What a handshake means for the side that computes it.
+ *
+ * - `Same`: the conversation goes on.
+ * - `First`: nothing is on record about the peer; the conversation starts.
+ * - `Restarted`: the peer lost its memory; a conversation with its new life starts.
+ * - `RolledBack`: one of the stores went back in time; a new session starts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Verdict =
+  | { readonly _tag: "Same"; readonly epoch: number }
+  | { readonly _tag: "First"; readonly epoch: number }
+  | { readonly _tag: "Restarted"; readonly epoch: number }
+  | { readonly _tag: "RolledBack"; readonly epoch: number }
+
+const fresh = { epoch: 0, received: 0, sent: 0, acknowledged: 0, base: 1, next: 1 } as const
+
+/**
+ * What is stated about a peer of which nothing is on record.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const firstStatement = (incarnationId: string): Statement => ({
+  incarnationId,
+  peerIncarnationId: undefined,
+  ...fresh
+})
+
+/**
+ * What is stated about a peer that is on record.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const statementOf = (incarnationId: string, record: RemoteRecord): Statement => ({
+  incarnationId,
+  peerIncarnationId: record.incarnationId,
+  epoch: record.epoch,
+  received: record.receivedSeq,
+  sent: Math.max(record.sentSeq, record.baseSeq - 1),
+  acknowledged: record.acknowledgedSeq,
+  base: record.baseSeq,
+  next: record.nextSeq
+})
+
+/**
+ * A statement about another life of the listener says nothing about this one: the speaker will begin anew. One who has not met
+ * anybody yet has given out numbers, and perhaps given some up, but has transmitted none.
+ */
+const heard = (speaker: Statement, listenerIncarnationId: string): Statement => {
+  if (speaker.peerIncarnationId === listenerIncarnationId) return speaker
+  if (speaker.peerIncarnationId !== undefined) return { ...speaker, ...fresh }
+  const { base, next } = speaker
+  return { ...speaker, ...fresh, sent: base - 1, base, next }
+}
+
+/** Neither side remembers anything of its session that the other contradicts. */
+const agree = (mine: Statement, theirs: Statement): boolean =>
+  mine.acknowledged <= theirs.received &&
+  theirs.received <= mine.sent &&
+  theirs.acknowledged <= mine.received &&
+  mine.received <= theirs.sent
+
+/** Whether a side that is in a higher session than the other was never answered in it. */
+const unanswered = (ahead: Statement): boolean => ahead.acknowledged === 0 && ahead.received === 0
+
+const commonEpoch = (mine: Statement, theirs: Statement): number => {
+  if (mine.epoch === theirs.epoch) return agree(mine, theirs) ? mine.epoch : mine.epoch + 1
+  const ahead = mine.epoch > theirs.epoch ? mine : theirs
+  return unanswered(ahead) ? ahead.epoch : ahead.epoch + 1
+}
+
+/**
+ * Computes what a handshake means for `mine`. Swapping the arguments gives the other side's verdict, with the same epoch.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const settle = (mine: Statement, theirs: Statement): Verdict => {
+  const epoch = commonEpoch(heard(mine, theirs.incarnationId), heard(theirs, mine.incarnationId))
+  if (mine.peerIncarnationId === undefined) return { _tag: "First", epoch }
+  if (mine.peerIncarnationId !== theirs.incarnationId) return { _tag: "Restarted", epoch }
+  return { _tag: epoch === mine.epoch ? "Same" : "RolledBack", epoch }
+}
+
+/**
+ * Whether a verdict ends a conversation that was on record.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isEnding = (verdict: Verdict): boolean => verdict._tag === "Restarted" || verdict._tag === "RolledBack"
+
+/**
+ * What of the other side's statement still holds after the verdict: its numbers, if they are of the session that goes on.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const carriedOver = (verdict: Verdict, theirs: Statement, listenerIncarnationId: string): Statement => {
+  const said = heard(theirs, listenerIncarnationId)
+  return said.peerIncarnationId === listenerIncarnationId && said.epoch !== verdict.epoch ? { ...said, ...fresh } : said
+}
+
+/**
+ * How many messages of the other side's the listener must pass as abandoned: those below `base` that it never received.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const abandoned = (received: number, theirs: Statement): number => Math.max(0, theirs.base - 1 - received)

@@ -1,0 +1,109 @@
+/**
+ * The kernel's view of one peer.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import type {
+  DeliveryRejectedError,
+  OutcomeUnknownError,
+  RedemptionRefusedError,
+  RedemptionTimeoutError
+} from "../errors/RemoteError.ts"
+import type { StoreError } from "../errors/StoreError.ts"
+import type { ResourceLimitError } from "../errors/TransportError.ts"
+import type { Delivery } from "../protocol/Delivery.ts"
+import type { OcapUrl } from "../protocol/OcapUrl.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+import type { LinkState } from "./Transport.ts"
+
+/**
+ * Proof that a message was accepted: it is (or will be, with the surrounding transaction) durable, and will arrive exactly
+ * once or be reported.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Receipt {
+  readonly seq: number
+  /**
+   * Waits until the peer has committed the message. Fails with `DeliveryRejectedError` when its kernel refused it, and
+   * with the reason when its fate will not be known. Waits for as long as the peer is away; it has no deadline of its own.
+   */
+  readonly acknowledged: Effect.Effect<void, DeliveryRejectedError | OutcomeUnknownError | NetworkStoppedError>
+}
+
+/**
+ * What a handle is doing, for people and dashboards.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RemoteStatus {
+  readonly peerId: PeerId
+  readonly link: LinkState
+  /** How many messages wait for the peer's acknowledgement, and how many bytes they have. */
+  readonly pendingMessages: number
+  readonly pendingBytes: number
+  /** The number that the next message gets. */
+  readonly nextSeq: number
+  readonly acknowledgedSeq: number
+  readonly receivedSeq: number
+  /** Whether messages of the peer wait because the kernel or the store could not take them. */
+  readonly held: boolean
+  /** How many messages this handle has transmitted again since it was made. */
+  readonly resent: number
+}
+
+/**
+ * What `deliver` can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type DeliverError = ResourceLimitError | NetworkStoppedError | StoreError
+
+/**
+ * The kernel's view of one peer: what is handed to it arrives at the peer exactly once and in order, or comes back as a
+ * typed error.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class RemoteHandle extends Context.Tag("effect-remotes/RemoteHandle")<RemoteHandle, RemoteHandleService>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RemoteHandleService {
+  readonly peerId: PeerId
+  /**
+   * Accepts a delivery for the peer.
+   *
+   * Inside `RemoteStore.transaction` it joins it: the message is durable, and leaves, with the commit. It never waits there;
+   * beyond twice the pending limits it fails with `ResourceLimitError`. Outside it is durable before this returns (many at
+   * once share one commit), and waits while the pending limits (default 10,000 messages, 64 MiB) are reached.
+   *
+   * A message over `maxMessageSize` fails with `ResourceLimitError` (`messageSize`) and uses no number.
+   */
+  readonly deliver: (delivery: Delivery) => Effect.Effect<Receipt, DeliverError>
+  /**
+   * Asks the peer for what an OCAP URL of its names, and answers with the reference by which to call it. Fails with
+   * `RedemptionTimeoutError` after (`redemptionRetries` + 1) × `ackTimeout` (default 40 s).
+   */
+  readonly redeemOcapUrl: (
+    url: OcapUrl
+  ) => Effect.Effect<string, RedemptionRefusedError | RedemptionTimeoutError | OutcomeUnknownError | DeliverError>
+  /**
+   * Gives up everything that is pending for the peer: it is kept as dead letters with its outcome unknown, waiters fail with
+   * `GivenUpError`, and the kernel is told through `KernelPort.forget`. The handle can be used again afterwards. Idempotent.
+   */
+  readonly giveUp: (reason: string) => Effect.Effect<void, StoreError>
+  readonly status: Effect.Effect<RemoteStatus>
+  /** The status now, and again whenever the link's state changes or messages are acknowledged or received. */
+  readonly changes: Stream.Stream<RemoteStatus>
+}

@@ -1,0 +1,43 @@
+/**
+ * Who this kernel is, and the OCAP URLs it issues.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type { InvalidOcapUrlError, UnknownOcapUrlError } from "../errors/IdentityError.ts"
+import type { StoreError } from "../errors/StoreError.ts"
+import type { OcapUrl } from "../protocol/OcapUrl.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+
+/**
+ * Who this kernel is: made once, stored, and the same at every later start. It works without any network.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class RemoteIdentity extends Context.Tag("effect-remotes/RemoteIdentity")<
+  RemoteIdentity,
+  {
+    readonly peerId: PeerId
+    /** Names this life of the kernel's store. */
+    readonly incarnationId: string
+    /** The Ed25519 key seed, 32 bytes; for the network node and nobody else. */
+    readonly keySeed: Redacted.Redacted<Uint8Array>
+    /**
+     * Makes a URL that names `reference` to everybody who has it. `hints` say where this kernel can be reached; direct ones
+     * (ending in `/p2p/<own peer id>`) come first, then at most `maxUrlRelayHints` (default 3) relays: known bootstrap
+     * relays, then the most recently seen.
+     */
+    readonly issueOcapUrl: (
+      reference: string,
+      options?: { readonly hints?: ReadonlyArray<string> }
+    ) => Effect.Effect<OcapUrl, StoreError>
+    /**
+     * Finds the reference that a URL of this kernel names. Never touches the network. Fails with `InvalidOcapUrlError` when
+     * the text is no OCAP URL, with `UnknownOcapUrlError` when another kernel, or another life of this one, issued it.
+     */
+    readonly redeemOcapUrl: (url: string) => Effect.Effect<string, InvalidOcapUrlError | UnknownOcapUrlError>
+  }
+>() {}

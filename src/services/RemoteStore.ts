@@ -1,0 +1,203 @@
+/**
+ * The durable state of a kernel's remotes, behind a small transactional interface.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { StoreError } from "../errors/StoreError.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+
+/**
+ * Who this kernel is, as stored.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredIdentity {
+  /** 32 bytes in hexadecimal. */
+  readonly keySeed: Redacted.Redacted<string>
+  readonly peerId: PeerId
+  /** 32 bytes in hexadecimal; bound to the life of this store. */
+  readonly ocapUrlKey: Redacted.Redacted<string>
+  /** Names one life of this store (a UUID). */
+  readonly incarnationId: string
+}
+
+/**
+ * What is on record about a peer and the conversation with it. Sequence numbers start at 1 in each direction of a session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RemoteRecord {
+  readonly peerId: PeerId
+  /** Addresses at which the peer may be reached. */
+  readonly hints: ReadonlyArray<string>
+  /** The peer's incarnation, once a handshake told it. */
+  readonly incarnationId: string | undefined
+  /** Which uninterrupted history of this pair of incarnations this is; rises when a store went back in time. */
+  readonly epoch: number
+  /** The number that the next message to the peer gets. */
+  readonly nextSeq: number
+  /** The highest number that may have been transmitted. */
+  readonly sentSeq: number
+  /** The highest number that the peer has acknowledged. */
+  readonly acknowledgedSeq: number
+  /** The lowest number that is still to be sent, or `nextSeq` if none is; lower ones were acknowledged or abandoned. */
+  readonly baseSeq: number
+  /** The highest number received from the peer, whose effects are committed. */
+  readonly receivedSeq: number
+}
+
+/**
+ * A message that waits for the peer's acknowledgement. `body` is its wire form from `"method"` on (see `protocol/WireMessage`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PendingMessage {
+  readonly seq: number
+  readonly body: Uint8Array
+}
+
+/**
+ * Why a message ended without being delivered, or without this side knowing whether it was.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DeadLetterReason =
+  | "GivenUp"
+  | "PeerRestarted"
+  | "SessionReset"
+  | "RejectedByPeer"
+  | "RejectedHere"
+  | "HandlerFailed"
+  | "Malformed"
+
+/**
+ * A message that ended other than well, kept for people to look at.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeadLetter {
+  /** Rises with every letter of this store. */
+  readonly id: number
+  readonly peerId: PeerId
+  readonly direction: "outbound" | "inbound"
+  readonly epoch: number
+  readonly seq: number
+  readonly body: Uint8Array
+  readonly reason: DeadLetterReason
+  readonly detail: string
+  /** When it ended, in milliseconds since the Unix epoch. */
+  readonly at: number
+}
+
+/**
+ * A relay that this kernel knows.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KnownRelay {
+  readonly address: string
+  /** In milliseconds since the Unix epoch; 0 if never. */
+  readonly lastSeen: number
+  readonly bootstrap: boolean
+}
+
+/**
+ * Somebody whose in-memory state goes with a transaction. It enlists once per transaction with `RemoteStore.enlist`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Participant {
+  /** Writes what was staged. Runs inside the transaction, right before its commit; if it fails, so does the commit. */
+  readonly prepare: Effect.Effect<void, StoreError>
+  /** The transaction is durable. Must not throw. */
+  readonly committed: () => void
+  /** The transaction is undone, and with it what was staged. Must not throw. */
+  readonly rolledBack: () => void
+  /** A nested transaction begins; what this returns undoes what is staged from here on, should the nested one fail. */
+  readonly savepoint: () => () => void
+}
+
+/**
+ * The durable state of a kernel's remotes.
+ *
+ * `transaction` is the kernel's *turn*: everything in it (this service's methods, messages handed to handles, and with
+ * the SQL store the kernel's own statements on the same `SqlClient`) commits together or not at all. Transactions run one
+ * at a time, in the order in which they asked. One inside another is a savepoint: when it fails, only what happened in it is
+ * undone. It fails with `StoreUnavailableError` when the commit fails, and then everything is undone. The commit itself
+ * cannot be interrupted. A fiber forked in a transaction must not outlive it.
+ *
+ * The other methods may be called inside a transaction, and join it, or outside, where each is its own.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
+  RemoteStore,
+  {
+    readonly transaction: <A, E, R>(turn: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+    /** Whether the calling fiber is in a transaction. */
+    readonly inTransaction: Effect.Effect<boolean>
+    /**
+     * Joins the calling fiber's transaction; `participant` is compared by identity and joins only once. Dies outside of a
+     * transaction, and inside of a SQL transaction or savepoint that was not begun with this service's `transaction`,
+     * because that could be undone behind the participant's back.
+     */
+    readonly enlist: (participant: Participant) => Effect.Effect<void>
+
+    readonly loadIdentity: Effect.Effect<Option.Option<StoredIdentity>, StoreError>
+    readonly saveIdentity: (identity: StoredIdentity) => Effect.Effect<void, StoreError>
+
+    readonly loadRelays: Effect.Effect<ReadonlyArray<KnownRelay>, StoreError>
+    /** Replaces all known relays. */
+    readonly saveRelays: (relays: ReadonlyArray<KnownRelay>) => Effect.Effect<void, StoreError>
+
+    readonly listRemotes: Effect.Effect<ReadonlyArray<RemoteRecord>, StoreError>
+    readonly findRemote: (peer: PeerId) => Effect.Effect<Option.Option<RemoteRecord>, StoreError>
+    /** Inserts or replaces the record of its peer. */
+    readonly putRemote: (record: RemoteRecord) => Effect.Effect<void, StoreError>
+    /** Removes the record and everything pending for the peer; dead letters stay. */
+    readonly removeRemote: (peer: PeerId) => Effect.Effect<void, StoreError>
+
+    /** Appends messages, in rising order of `seq`. */
+    readonly appendPending: (peer: PeerId, messages: ReadonlyArray<PendingMessage>) => Effect.Effect<void, StoreError>
+    /**
+     * Reads pending messages from `fromSeq` on, in order, until `maxMessages` or `maxBytes` (of bodies) is reached; at least
+     * one if there is one. Fails with `StoreCorruptError` where a body is not what was appended.
+     */
+    readonly readPending: (
+      peer: PeerId,
+      range: { readonly fromSeq: number; readonly maxMessages: number; readonly maxBytes: number }
+    ) => Effect.Effect<ReadonlyArray<PendingMessage>, StoreError>
+    /** How many messages are pending, and how many bytes their bodies have. */
+    readonly countPending: (
+      peer: PeerId
+    ) => Effect.Effect<{ readonly messages: number; readonly bytes: number }, StoreError>
+    /** Removes all pending messages up to and including `throughSeq`. */
+    readonly removePending: (peer: PeerId, throughSeq: number) => Effect.Effect<void, StoreError>
+
+    /** Keeps letters; the oldest beyond the store's cap (default 10,000) fall out. */
+    readonly addDeadLetters: (letters: ReadonlyArray<Omit<DeadLetter, "id">>) => Effect.Effect<void, StoreError>
+    /** Moves everything that is pending for the peer to the dead letters, in one statement where the store can. */
+    readonly buryPending: (
+      peer: PeerId,
+      why: { readonly epoch: number; readonly reason: DeadLetterReason; readonly detail: string; readonly at: number }
+    ) => Effect.Effect<number, StoreError>
+    /** The letters from `afterId` on, oldest first, at most `limit`. */
+    readonly listDeadLetters: (range: {
+      readonly afterId: number
+      readonly limit: number
+    }) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreError>
+    readonly removeDeadLetter: (id: number) => Effect.Effect<void, StoreError>
+  }
+>() {}

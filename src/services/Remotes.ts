@@ -1,0 +1,80 @@
+/**
+ * The set of a kernel's remotes.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { InvalidPeerIdError } from "../errors/AddressError.ts"
+import type { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import type { InvalidOcapUrlError, UnknownOcapUrlError } from "../errors/IdentityError.ts"
+import type { OutcomeUnknownError, RedemptionRefusedError, RedemptionTimeoutError } from "../errors/RemoteError.ts"
+import type { StoreError } from "../errors/StoreError.ts"
+import type { ResourceLimitError } from "../errors/TransportError.ts"
+import type { OcapUrl } from "../protocol/OcapUrl.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+import type { DeliverError, RemoteHandleService, RemoteStatus } from "./RemoteHandle.ts"
+import { RemoteHandle } from "./RemoteHandle.ts"
+
+/**
+ * What a redemption can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type RedeemError =
+  | InvalidOcapUrlError
+  | UnknownOcapUrlError
+  | RedemptionRefusedError
+  | RedemptionTimeoutError
+  | OutcomeUnknownError
+  | DeliverError
+
+/**
+ * The set of a kernel's remotes: one handle per peer, made on first use or first valid contact, and restored from the store
+ * at start, with what was pending.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Remotes extends Context.Tag("effect-remotes/Remotes")<
+  Remotes,
+  {
+    readonly localPeerId: PeerId
+    /**
+     * The handle for a peer; the same one for the same peer. `hints` are added to the addresses on record. Fails with
+     * `InvalidPeerIdError` when the text is no peer id, with `ResourceLimitError` when there are `maxRemotes` already.
+     */
+    readonly get: (
+      peer: string,
+      options?: { readonly hints?: ReadonlyArray<string> }
+    ) => Effect.Effect<RemoteHandleService, InvalidPeerIdError | ResourceLimitError | NetworkStoppedError | StoreError>
+    /** What every handle is doing. */
+    readonly list: Effect.Effect<ReadonlyArray<RemoteStatus>>
+    /**
+     * Makes a URL that names `reference` to everybody who has it, with the addresses at which this kernel listens.
+     */
+    readonly issueOcapUrl: (reference: string) => Effect.Effect<OcapUrl, StoreError>
+    /**
+     * Answers with the reference by which to call what the URL names: for a URL of this kernel its own reference, without any
+     * network; for another kernel's by asking it.
+     */
+    readonly redeemOcapUrl: (url: string) => Effect.Effect<string, RedeemError>
+  }
+>() {}
+
+/**
+ * The handle of one peer as a service, for a program that talks to just one.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerHandle = (
+  peer: string,
+  options?: { readonly hints?: ReadonlyArray<string> }
+): Layer.Layer<RemoteHandle, InvalidPeerIdError | ResourceLimitError | NetworkStoppedError | StoreError, Remotes> =>
+  Layer.effect(
+    RemoteHandle,
+    Effect.flatMap(Remotes, (remotes) => remotes.get(peer, options))
+  )

@@ -1,0 +1,167 @@
+/**
+ * The room between the network and the messages: keeps one link to each peer, and says at any moment what it is doing.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Mailbox from "effect/Mailbox"
+import type * as Stream from "effect/Stream"
+import type { ChannelError, DialError, NetworkStoppedError, WriteTimeoutError } from "../errors/ConnectionError.ts"
+import type { StoreError } from "../errors/StoreError.ts"
+import type {
+  AckTimeoutError,
+  HandshakeError,
+  HandshakeTimeoutError,
+  IntentionalCloseError,
+  StreamInactivityTimeoutError
+} from "../errors/TransportError.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+import type { Statement, Verdict } from "../protocol/Session.ts"
+
+/**
+ * Why there is no channel.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type LinkError =
+  | DialError
+  | ChannelError
+  | HandshakeError
+  | HandshakeTimeoutError
+  | WriteTimeoutError
+  | StreamInactivityTimeoutError
+  | AckTimeoutError
+  | IntentionalCloseError
+  | StoreError
+
+/**
+ * What a link is doing.
+ *
+ * - `Idle`: nobody has asked for a channel, or the last one fell silent with nothing to say, or no address is known
+ *   (`error` says which).
+ * - `Dialing` / `Handshaking`: attempt number `attempt` (from 1) is under way.
+ * - `Open`: frames flow.
+ * - `BackingOff`: the attempt failed with `error`; the next begins at `retryAt` (ms since the Unix epoch).
+ * - `Closed`: closed on purpose, by this side.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LinkState =
+  | { readonly _tag: "Idle"; readonly error: LinkError | undefined }
+  | { readonly _tag: "Dialing"; readonly attempt: number }
+  | { readonly _tag: "Handshaking"; readonly attempt: number }
+  | { readonly _tag: "Open"; readonly since: number; readonly address: string; readonly relayed: boolean }
+  | {
+      readonly _tag: "BackingOff"
+      readonly attempt: number
+      readonly retryAt: number
+      readonly error: LinkError
+      /** The peer has been unreachable in the same way again and again. */
+      readonly permanent: boolean
+    }
+  | { readonly _tag: "Closed" }
+
+/**
+ * What a link tells its reader, in one order: a channel's `Opened` comes before its `Frames`, these before its `Lost`, and
+ * all of it before the next channel's `Opened`. `channel` numbers the channels of a link from 1.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LinkEvent =
+  | {
+      readonly _tag: "Opened"
+      readonly channel: number
+      /** The peer's incarnation, as the handshake told it. */
+      readonly incarnationId: string
+      /** What the handshake means; computed from statements made on this channel, to be applied before any of its frames. */
+      readonly verdict: Verdict
+      /** What the peer stated; undefined for a peer that speaks the base profile. */
+      readonly stated: Statement | undefined
+    }
+  | { readonly _tag: "Frames"; readonly channel: number; readonly frames: ReadonlyArray<Uint8Array> }
+  | { readonly _tag: "Lost"; readonly channel: number; readonly error: LinkError }
+
+/**
+ * The link to one peer. It has one reader and one writer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Link {
+  readonly peerId: PeerId
+  /** What the link is doing now. */
+  readonly state: Effect.Effect<LinkState>
+  /** What it is doing now, and every change from then on. */
+  readonly changes: Stream.Stream<LinkState>
+  /** Takes everything that has happened since the last call, at least one event. Left untaken, it holds the peer back. */
+  readonly take: Effect.Effect<ReadonlyArray<LinkEvent>>
+  /** Makes an idle link dial, and one that backs off dial at once. A closed one stays closed. */
+  readonly connect: Effect.Effect<void>
+  /** Makes an idle link dial; leaves one that backs off to its wait. */
+  readonly want: Effect.Effect<void>
+  /**
+   * Writes whole, length-prefixed frames to that channel. Fails at once if it is not, or no longer, the open one.
+   * `WriteTimeoutError` when the peer takes nothing for the write deadline; the channel is lost then.
+   */
+  readonly send: (channel: number, frames: Uint8Array) => Effect.Effect<void, ChannelError | WriteTimeoutError>
+  /**
+   * Asks the peer on that channel whether it is there; the answer moves `heardAt`. The peer's transport answers, however busy
+   * its kernel is. Only for peers that stated something when the channel opened.
+   */
+  readonly probe: (channel: number) => Effect.Effect<void, ChannelError | WriteTimeoutError>
+  /** When the last frame of the open channel arrived (ms since the Unix epoch); 0 if none is open. */
+  readonly heardAt: () => number
+  /** Aborts that channel, if it is the open one, as lost with this error; the link goes on to dial. */
+  readonly drop: (channel: number, error: LinkError) => Effect.Effect<void>
+}
+
+/**
+ * What is to be known of one link, for people and dashboards.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PeerStatus {
+  readonly peerId: PeerId
+  readonly state: LinkState
+}
+
+/**
+ * Keeps one link to each peer.
+ *
+ * - One attempt at a time for each peer; a lost channel is dialed again after a full-jitter backoff (500 ms doubling to
+ *   10 s), for ever. The backoff starts anew when a frame of the peer arrives on a channel, not when one connects.
+ * - When both sides dial at once, one channel survives, the same on both sides: the dial of the lower peer id.
+ * - Dial, handshake, write and inactivity have deadlines on the Effect Clock, each with its own error.
+ * - Closing the layer's scope ends every channel gracefully: peers see a clean end of stream.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Transport extends Context.Tag("effect-remotes/Transport")<
+  Transport,
+  {
+    readonly localPeerId: PeerId
+    readonly listenAddresses: Effect.Effect<ReadonlyArray<string>>
+    /** The link to a peer; made on first use. */
+    readonly link: (peer: PeerId) => Effect.Effect<Link, NetworkStoppedError>
+    /** Links that a peer's contact made, each once; whoever reads this must read the link's events. */
+    readonly contacts: Mailbox.ReadonlyMailbox<Link>
+    /** Ends the link to a peer that is of no interest any more, and frees what it held. The peer may come again. */
+    readonly forget: (peer: PeerId) => Effect.Effect<void>
+    /** A snapshot of all links. */
+    readonly peers: Effect.Effect<ReadonlyArray<PeerStatus>>
+    /** Adds addresses at which the peer may be reached (at most 16 are kept, the newest), and ends a running wait. */
+    readonly registerLocationHints: (peer: PeerId, hints: ReadonlyArray<string>) => Effect.Effect<void>
+    /** Closes the link on purpose and keeps it closed, in both directions, until `reconnectPeer`. */
+    readonly closeConnection: (peer: PeerId) => Effect.Effect<void>
+    /** Takes back `closeConnection`, and dials now. */
+    readonly reconnectPeer: (peer: PeerId, hints?: ReadonlyArray<string>) => Effect.Effect<void, NetworkStoppedError>
+    /** Ends all waits and starts all backoffs anew, as after a wake from sleep. */
+    readonly resetAllBackoffs: Effect.Effect<void>
+  }
+>() {}

@@ -1,0 +1,43 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Main from "effect-remotes"
+import * as Sql from "effect-remotes/sql"
+import * as Testing from "effect-remotes/testing"
+
+describe("the public surface", () => {
+  it("of effect-remotes", () => {
+    assert.deepStrictEqual(Object.keys(Main).sort(), [
+      "AddressError",
+      "ConfigError",
+      "ConnectionError",
+      "ConnectionFactory",
+      "ConnectionFactoryLibp2p",
+      "ConnectionFactoryMemory",
+      "Delivery",
+      "IdentityError",
+      "KernelPort",
+      "OcapUrl",
+      "PeerId",
+      "RemoteError",
+      "RemoteHandle",
+      "RemoteIdentity",
+      "RemoteIdentityStored",
+      "RemoteStore",
+      "RemoteStoreMemory",
+      "Remotes",
+      "RemotesConfig",
+      "RemotesDurable",
+      "StoreError",
+      "Transport",
+      "TransportError",
+      "TransportLinks"
+    ])
+  })
+
+  it("of effect-remotes/sql", () => {
+    assert.deepStrictEqual(Object.keys(Sql), ["RemoteStoreSql"])
+  })
+
+  it("of effect-remotes/testing", () => {
+    assert.deepStrictEqual(Object.keys(Testing).sort(), ["ConnectionFactoryMemory", "Network"])
+  })
+})

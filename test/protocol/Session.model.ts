@@ -1,0 +1,396 @@
+import { assert } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
+import * as PeerId from "../../src/protocol/PeerId.ts"
+import * as ReceiveWindow from "../../src/protocol/ReceiveWindow.ts"
+import * as SendWindow from "../../src/protocol/SendWindow.ts"
+import * as Session from "../../src/protocol/Session.ts"
+import type { RemoteRecord } from "../../src/services/RemoteStore.ts"
+
+/** What survives a crash, a copy of which can be put back later; messages are named by unique ids. */
+interface Store {
+  readonly incarnationId: string
+  readonly record: RemoteRecord | undefined
+  /** Which message each number of the present session was given to. */
+  readonly given: ReadonlyMap<number, number>
+  readonly pending: ReadonlyMap<number, number>
+  readonly givenUp: ReadonlySet<number>
+  /** Which message was taken under each number of the present session. */
+  readonly taken: ReadonlyMap<number, number>
+  readonly everTaken: ReadonlySet<number>
+}
+
+/** A store, and the process on it. */
+interface Side {
+  store: Store
+  copies: Array<Store>
+  known: boolean
+  peer: string | undefined
+  epoch: number
+  received: number
+  window: SendWindow.SendWindow
+}
+
+type Frame = { readonly ack: number; readonly seq?: number; readonly id?: number }
+type Which = 0 | 1
+
+interface World {
+  readonly sides: readonly [Side, Side]
+  /** What is on its way to each side. */
+  readonly wires: readonly [Array<Frame>, Array<Frame>]
+  /** Hellos of each side that may still arrive, although it has given up the channel. */
+  readonly late: readonly [Array<Session.Statement>, Array<Session.Statement>]
+  open: boolean
+  /** Whether a store went back in time, or was lost, and not both sides have drawn their conclusions. */
+  disturbed: boolean
+  ids: number
+  lives: number
+  /** How many handshakes ended in which verdict; to see that the runs are worth something. */
+  readonly verdicts: Record<Session.Verdict["_tag"], number>
+}
+
+/** One thing that happens; `who` does it or has it happen. */
+export type Op = {
+  readonly what:
+    | "append"
+    | "transmit"
+    | "arrive"
+    | "connect"
+    | "late"
+    | "lose"
+    | "crash"
+    | "tidy"
+    | "giveUp"
+    | "copy"
+    | "restore"
+    | "wipe"
+  readonly who: Which
+  readonly count: number
+}
+
+const peerId = PeerId.PeerId.make("12D3KooWFYVfnFKGTuL9KRfpGHyJXC48zqmwZnRLMiUcNGmGPA8E")
+const firstRecord: RemoteRecord = {
+  peerId,
+  hints: [],
+  incarnationId: undefined,
+  epoch: 0,
+  nextSeq: 1,
+  sentSeq: 0,
+  acknowledgedSeq: 0,
+  baseSeq: 1,
+  receivedSeq: 0
+}
+
+const emptyStore = (incarnationId: string): Store => ({
+  incarnationId,
+  record: undefined,
+  given: new Map(),
+  pending: new Map(),
+  givenUp: new Set(),
+  taken: new Map(),
+  everTaken: new Set()
+})
+
+/** A process starts on a store. */
+const start = (side: Side): void => {
+  const record = side.store.record ?? firstRecord
+  side.known = side.store.record !== undefined
+  side.peer = record.incarnationId
+  side.epoch = record.epoch
+  side.received = record.receivedSeq
+  side.window = SendWindow.make(record)
+}
+
+const makeSide = (incarnationId: string): Side => {
+  const side: Side = {
+    store: emptyStore(incarnationId),
+    copies: [],
+    known: false,
+    peer: undefined,
+    epoch: 0,
+    received: 0,
+    window: SendWindow.make(firstRecord)
+  }
+  return side
+}
+
+const other = (who: Which): Which => (who === 0 ? 1 : 0)
+
+const statementOf = ({ store: { incarnationId, record } }: Side): Session.Statement =>
+  record === undefined ? Session.firstStatement(incarnationId) : Session.statementOf(incarnationId, record)
+
+/** Everything that a commit writes beside what it is for: the numbers, and the removal of what is settled. */
+const commit = (side: Side, open: boolean, changes: Partial<Store> = {}): void => {
+  const { window } = side
+  const store = { ...side.store, ...changes }
+  side.known = true
+  side.store = {
+    ...store,
+    pending: new Map([...store.pending].filter(([seq]) => seq > window.settled)),
+    record: {
+      ...firstRecord,
+      incarnationId: side.peer,
+      epoch: side.epoch,
+      receivedSeq: side.received,
+      nextSeq: window.next,
+      sentSeq: open ? window.next - 1 : window.sent,
+      acknowledgedSeq: window.settled,
+      baseSeq: Math.max(window.base, window.settled + 1)
+    }
+  }
+}
+
+const lose = (world: World): void => {
+  world.open = false
+  for (const wire of world.wires) wire.length = 0
+  for (const side of world.sides) if (!side.known) start(side)
+}
+
+const append = (world: World, who: Which, count: number): void => {
+  const side = world.sides[who]
+  const given = new Map(side.store.given)
+  const pending = new Map(side.store.pending)
+  for (let index = 0; index < count; index += 1) {
+    world.ids += 1
+    given.set(side.window.next + index, world.ids)
+    pending.set(side.window.next + index, world.ids)
+  }
+  side.window = SendWindow.append(side.window, count)
+  commit(side, world.open, { given, pending })
+}
+
+const transmit = (world: World, who: Which, count: number): void => {
+  if (!world.open) return
+  const side = world.sides[who]
+  const wire = world.wires[other(who)]
+  for (let index = 0; index < count && SendWindow.untransmitted(side.window) > 0; index += 1) {
+    const { cursor } = side.window
+    const id = side.store.pending.get(cursor)
+    assert.isDefined(id, "what is transmitted is in the store")
+    assert.isAtMost(cursor, side.store.record?.sentSeq ?? 0, "what is transmitted is on record as sent")
+    side.window = SendWindow.transmit(side.window, cursor)
+    wire.push({ seq: cursor, id, ack: side.received })
+  }
+  if (side.received > 0) wire.push({ ack: side.received })
+}
+
+const arrive = (world: World, who: Which, count: number): void => {
+  const side = world.sides[who]
+  for (const { ack, id, seq } of world.wires[who].splice(0, count)) {
+    if (ack > 0) side.window = Either.getOrThrow(SendWindow.acknowledge(side.window, ack))
+    side.window = SendWindow.settle(side.window, side.received)
+    if (seq === undefined || id === undefined) continue
+    const place = ReceiveWindow.place(side.received, seq)
+    assert.notStrictEqual(place, "early", "nothing is missing before what arrives")
+    if (place === "duplicate") {
+      assert.strictEqual(side.store.taken.get(seq), id, "only what was taken is a duplicate")
+      continue
+    }
+    assert.isFalse(side.store.everTaken.has(id), "nothing is taken twice")
+    side.received = seq
+    commit(side, world.open, {
+      taken: new Map(side.store.taken).set(seq, id),
+      everTaken: new Set(side.store.everTaken).add(id)
+    })
+    side.window = SendWindow.settle(side.window, side.received)
+  }
+}
+
+/** A side draws the conclusions of a handshake, as the reader of a link does. */
+const apply = (world: World, who: Which, verdict: Session.Verdict, theirs: Session.Statement): void => {
+  const side = world.sides[who]
+  const isNews = verdict._tag === "Restarted" ? side.peer !== theirs.incarnationId : side.epoch < verdict.epoch
+  side.peer = theirs.incarnationId
+  if (Session.isEnding(verdict) && isNews) {
+    side.epoch = verdict.epoch
+    side.received = 0
+    side.window = SendWindow.make(firstRecord)
+    commit(side, false, { given: new Map(), pending: new Map(), givenUp: new Set(), taken: new Map() })
+  }
+  if (verdict._tag === "First") side.epoch = verdict.epoch
+  const said = Session.carriedOver(verdict, theirs, side.store.incarnationId)
+  side.received += Session.abandoned(side.received, said)
+  if (side.known || SendWindow.pending(side.window) > 0) commit(side, true)
+  side.window = SendWindow.settle(SendWindow.open(side.window, said), side.received)
+}
+
+/** Whether what `receiver` has of `sender` is what `sender` remembers to have said. */
+const remembersAlike = (sender: Store, receiver: Store): boolean => {
+  const said = sender.record ?? firstRecord
+  const heard = receiver.record ?? firstRecord
+  return (
+    said.acknowledgedSeq <= heard.receivedSeq &&
+    heard.receivedSeq < said.nextSeq &&
+    [...receiver.taken].every(([seq, id]) => sender.given.get(seq) === id || sender.givenUp.has(seq))
+  )
+}
+
+const areOfOneSession = (one: Store, two: Store): boolean =>
+  one.record?.incarnationId === two.incarnationId &&
+  two.record?.incarnationId === one.incarnationId &&
+  one.record.epoch === two.record.epoch
+
+const judge = (world: World): readonly [Session.Verdict, Session.Verdict] => {
+  const [one, two] = world.sides
+  const verdicts = [
+    Session.settle(statementOf(one), statementOf(two)),
+    Session.settle(statementOf(two), statementOf(one))
+  ] as const
+  assert.strictEqual(verdicts[0].epoch, verdicts[1].epoch, "both sides compute the same session")
+  for (const { _tag } of verdicts) world.verdicts[_tag] += 1
+  if (!world.disturbed) {
+    assert.isFalse(verdicts.some(Session.isEnding), "nothing ends when nothing was restored or lost")
+  }
+  if (areOfOneSession(one.store, two.store)) {
+    assert.strictEqual(verdicts[0]._tag, verdicts[1]._tag, "two of one session judge alike")
+    const epoch = one.store.record?.epoch ?? 0
+    if (!remembersAlike(one.store, two.store) || !remembersAlike(two.store, one.store)) {
+      assert.strictEqual(verdicts[0]._tag, "RolledBack", "a contradiction of the memories is noticed")
+      assert.isAbove(verdicts[0].epoch, epoch)
+    }
+  }
+  return verdicts
+}
+
+/** `count` says who gets to draw the conclusions: both, one, or none, whose hello may still arrive late. */
+const connect = (world: World, who: Which, count: number): void => {
+  lose(world)
+  const [one, two] = world.sides
+  const statements = [statementOf(one), statementOf(two)] as const
+  const verdicts = judge(world)
+  const [first, second] = count % 8 >= 5 ? [true, true] : [count % 8 === 1, count % 8 === 2]
+  if (first) apply(world, 0, verdicts[0], statements[1])
+  if (second) apply(world, 1, verdicts[1], statements[0])
+  if (!first || !second) {
+    world.late[who].push(statements[who])
+    return lose(world)
+  }
+  world.disturbed = false
+  world.open = true
+  const again = [Session.settle(statementOf(one), statementOf(two)), Session.settle(statementOf(two), statementOf(one))]
+  for (const verdict of again) {
+    assert.isFalse(Session.isEnding(verdict), "a handshake right after says that all is well")
+    assert.strictEqual(verdict.epoch, verdicts[0].epoch, "both sides are in the session that was settled on")
+  }
+}
+
+/** A hello of `who` arrives that `who` has given up; nobody will confirm the end of anything on it. */
+const arriveLate = (world: World, who: Which, count: number): void => {
+  const [statement] = world.late[who].splice(count % Math.max(1, world.late[who].length), 1)
+  if (statement === undefined) return
+  lose(world)
+  const mine = statementOf(world.sides[other(who)])
+  const verdict = Session.settle(mine, statement)
+  if (!Session.isEnding(verdict) && !Session.isEnding(Session.settle(statement, mine))) {
+    apply(world, other(who), verdict, statement)
+  }
+  lose(world)
+}
+
+const replaceStore = (world: World, who: Which, store: Store): void => {
+  lose(world)
+  // While somebody puts a copy back, the other side has long written what it had settled.
+  const them = world.sides[other(who)]
+  if (them.known) commit(them, false)
+  world.disturbed = true
+  world.sides[who].store = store
+  start(world.sides[who])
+}
+
+const giveUp = (world: World, who: Which): void => {
+  lose(world)
+  const side = world.sides[who]
+  const givenUp = new Set([...side.store.givenUp, ...side.store.pending.keys()])
+  // The commit comes before the window's change, so that what is on record as sent is not yet raised.
+  const { sent } = side.window
+  side.window = { ...SendWindow.abandon(side.window), sent }
+  commit(side, false, { pending: new Map(), givenUp })
+  side.window = SendWindow.abandon(side.window)
+}
+
+const step = (world: World, { count, what, who }: Op): void => {
+  const side = world.sides[who]
+  switch (what) {
+    case "append":
+      return append(world, who, 1 + (count % 4))
+    case "transmit":
+      return transmit(world, who, count)
+    case "arrive":
+      return arrive(world, who, count)
+    case "connect":
+      return connect(world, who, count)
+    case "late":
+      return arriveLate(world, who, count)
+    case "lose":
+      return lose(world)
+    case "crash":
+      lose(world)
+      return start(side)
+    case "tidy":
+      return side.known ? commit(side, world.open) : undefined
+    case "giveUp":
+      return giveUp(world, who)
+    case "copy":
+      return void side.copies.push(side.store)
+    case "restore": {
+      // Copies that are newer than the one put back belong to a time that never was.
+      side.copies.splice(1 + (count % Math.max(1, side.copies.length)))
+      const copy = side.copies.at(-1)
+      return copy === undefined ? undefined : replaceStore(world, who, copy)
+    }
+    case "wipe":
+      world.lives += 1
+      side.copies = []
+      return replaceStore(world, who, emptyStore(`life ${world.lives}`))
+  }
+}
+
+/** With a network that works for long enough, everything that is not given up arrives. */
+const finish = (world: World): void => {
+  connect(world, 0, 7)
+  for (let round = 0; round < 3; round += 1) {
+    for (const who of [0, 1] as const) {
+      transmit(world, who, Infinity)
+      arrive(world, other(who), Infinity)
+    }
+  }
+  for (const who of [0, 1] as const) {
+    const {
+      store: { given, givenUp },
+      window
+    } = world.sides[who]
+    const { taken } = world.sides[other(who)].store
+    assert.strictEqual(SendWindow.pending(window), 0, "everything is settled in the end")
+    for (const [seq, id] of given) {
+      if (!givenUp.has(seq)) assert.strictEqual(taken.get(seq), id, "everything has arrived in the end")
+    }
+  }
+}
+
+/** Runs a script; throws where a promise is broken. */
+export const run = (script: ReadonlyArray<Op>): World["verdicts"] => {
+  const world: World = {
+    sides: [makeSide("A"), makeSide("B")],
+    wires: [[], []],
+    late: [[], []],
+    open: false,
+    disturbed: false,
+    ids: 0,
+    lives: 0,
+    verdicts: { First: 0, Same: 0, Restarted: 0, RolledBack: 0 }
+  }
+  for (const op of script) step(world, op)
+  finish(world)
+  return world.verdicts
+}
+
+/** Scripts of the given things, the ordinary ones more often. */
+export const script = (special: ReadonlyArray<Op["what"]>): FastCheck.Arbitrary<ReadonlyArray<Op>> => {
+  const ordinary = ["append", "transmit", "arrive", "connect"] as const
+  const what = FastCheck.oneof(
+    { weight: 5, arbitrary: FastCheck.constantFrom<Op["what"]>(...ordinary) },
+    { weight: 2, arbitrary: FastCheck.constantFrom<Op["what"]>(...special) }
+  )
+  const op = FastCheck.record({ what, who: FastCheck.constantFrom<Which>(0, 1), count: FastCheck.nat(15) })
+  return FastCheck.array(op, { maxLength: 60, size: "max" })
+}

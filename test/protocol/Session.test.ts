@@ -1,0 +1,185 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as PeerId from "../../src/protocol/PeerId.ts"
+import * as Session from "../../src/protocol/Session.ts"
+import type { Op } from "./Session.model.ts"
+import { run, script } from "./Session.model.ts"
+
+const many = { fastCheck: { numRuns: 10_000 } }
+
+const number = FastCheck.nat(4)
+const statement = FastCheck.record(
+  {
+    incarnationId: FastCheck.constantFrom("A", "A2"),
+    peerIncarnationId: FastCheck.constantFrom(undefined, "B", "B2"),
+    epoch: FastCheck.nat(2),
+    received: number,
+    sent: number,
+    acknowledged: number,
+    base: number,
+    next: number
+  },
+  { noNullPrototype: true }
+)
+const theirStatement = FastCheck.tuple(
+  statement,
+  FastCheck.constantFrom("B", "B2"),
+  FastCheck.constantFrom(undefined, "A", "A2")
+).map(([statement, incarnationId, peerIncarnationId]) => ({ ...statement, incarnationId, peerIncarnationId }))
+
+const at = (numbers: Partial<Session.Statement> = {}): Session.Statement => ({
+  incarnationId: "A",
+  peerIncarnationId: "B",
+  epoch: 0,
+  received: 0,
+  sent: 0,
+  acknowledged: 0,
+  base: 1,
+  next: 1,
+  ...numbers
+})
+const atOther = (numbers: Partial<Session.Statement> = {}) =>
+  at({ incarnationId: "B", peerIncarnationId: "A", ...numbers })
+
+describe("Session", () => {
+  it.prop(
+    "settles on the same session on both sides, whatever they state",
+    [statement, theirStatement],
+    ([mine, theirs]) => {
+      const verdict = Session.settle(mine, theirs)
+      const mirrored = Session.settle(theirs, mine)
+      assert.strictEqual(verdict.epoch, mirrored.epoch)
+      assert.strictEqual(verdict._tag === "First", mine.peerIncarnationId === undefined)
+      assert.strictEqual(
+        verdict._tag === "Restarted",
+        mine.peerIncarnationId !== undefined && mine.peerIncarnationId !== theirs.incarnationId
+      )
+      if (verdict._tag === "Same") assert.strictEqual(verdict.epoch, mine.epoch)
+      if (verdict._tag === "RolledBack") assert.isAbove(verdict.epoch, mine.epoch)
+    },
+    many
+  )
+
+  it("begins at the first contact", () => {
+    assert.deepStrictEqual(Session.settle(Session.firstStatement("A"), Session.firstStatement("B")), {
+      _tag: "First",
+      epoch: 0
+    })
+  })
+
+  it("goes on where one side has heard less than the other has said", () => {
+    const verdict = Session.settle(
+      at({ sent: 5, next: 9, received: 2 }),
+      atOther({ received: 3, sent: 4, next: 5, acknowledged: 1, base: 2 })
+    )
+    assert.deepStrictEqual(verdict, { _tag: "Same", epoch: 0 })
+  })
+
+  it("notices each of the four contradictions, from both sides", () => {
+    const sent = { sent: 5, next: 6 }
+    for (const [mine, theirs] of [
+      [at({ ...sent, acknowledged: 3, base: 4 }), atOther({ received: 2 })],
+      [at(sent), atOther({ received: 6 })],
+      [at({ received: 2 }), atOther({ ...sent, acknowledged: 3, base: 4 })],
+      [at({ received: 6 }), atOther(sent)]
+    ] as const) {
+      assert.deepStrictEqual(Session.settle(mine, theirs), { _tag: "RolledBack", epoch: 1 })
+      assert.deepStrictEqual(Session.settle(theirs, mine), { _tag: "RolledBack", epoch: 1 })
+    }
+  })
+
+  it("lets the side that has not heard of a new session follow into it, if nobody was heard in it", () => {
+    const ahead = at({ epoch: 3, sent: 4, next: 5 })
+    const behind = atOther({ epoch: 2, received: 7, sent: 7, next: 8, acknowledged: 6, base: 7 })
+    assert.deepStrictEqual(Session.settle(ahead, behind), { _tag: "Same", epoch: 3 })
+    assert.deepStrictEqual(Session.settle(behind, ahead), { _tag: "RolledBack", epoch: 3 })
+  })
+
+  it("begins anew where one side forgot a session in which it was heard", () => {
+    const behind = atOther({ epoch: 2 })
+    for (const ahead of [at({ epoch: 3, received: 1 }), at({ epoch: 3, sent: 1, next: 2, acknowledged: 1, base: 2 })]) {
+      assert.deepStrictEqual(Session.settle(ahead, behind), { _tag: "RolledBack", epoch: 4 })
+      assert.deepStrictEqual(Session.settle(behind, ahead), { _tag: "RolledBack", epoch: 4 })
+    }
+  })
+
+  it("tells a lost memory from a first contact", () => {
+    const mine = at({ received: 4, sent: 4, next: 5, acknowledged: 4, base: 5 })
+    assert.deepStrictEqual(Session.settle(mine, Session.firstStatement("B2")), { _tag: "Restarted", epoch: 0 })
+    assert.deepStrictEqual(Session.settle(Session.firstStatement("B2"), mine), { _tag: "First", epoch: 0 })
+  })
+
+  it("takes nothing for received that was never transmitted, however far the numbers have grown", () => {
+    const restored = at({ sent: 4, next: 13 })
+    assert.deepStrictEqual(Session.settle(restored, atOther({ received: 9 })), { _tag: "RolledBack", epoch: 1 })
+  })
+
+  it("takes a number that was passed for one that may be received, though it was never sent", () => {
+    const gaveUp = Session.statementOf("A", {
+      peerId: PeerId.PeerId.make("12D3KooWFYVfnFKGTuL9KRfpGHyJXC48zqmwZnRLMiUcNGmGPA8E"),
+      hints: [],
+      incarnationId: "B",
+      epoch: 0,
+      nextSeq: 11,
+      sentSeq: 4,
+      acknowledgedSeq: 2,
+      baseSeq: 11,
+      receivedSeq: 0
+    })
+    const passed = atOther({ received: Session.abandoned(4, gaveUp) + 4 })
+    assert.strictEqual(passed.received, 10)
+    assert.deepStrictEqual(Session.settle(gaveUp, passed), { _tag: "Same", epoch: 0 })
+    assert.deepStrictEqual(Session.settle(passed, gaveUp), { _tag: "Same", epoch: 0 })
+  })
+
+  it("knows which verdicts end a conversation", () => {
+    assert.deepStrictEqual(
+      (["Same", "First", "Restarted", "RolledBack"] as const).map((_tag) => Session.isEnding({ _tag, epoch: 1 })),
+      [false, false, true, true]
+    )
+  })
+
+  it("passes what the other side will not send, and nothing else", () => {
+    assert.strictEqual(Session.abandoned(3, atOther({ base: 9, next: 12 })), 5)
+    assert.strictEqual(Session.abandoned(8, atOther({ base: 9, next: 12 })), 0)
+    assert.strictEqual(Session.abandoned(10, atOther({ base: 9, next: 12 })), 0)
+  })
+
+  it("carries over the numbers of the session that goes on, and of no other", () => {
+    const theirs = atOther({ epoch: 1, received: 3, sent: 5, acknowledged: 4, base: 5, next: 6 })
+    const anew = { ...theirs, epoch: 0, received: 0, sent: 0, acknowledged: 0, base: 1, next: 1 }
+    assert.deepStrictEqual(Session.carriedOver({ _tag: "Same", epoch: 1 }, theirs, "A"), theirs)
+    assert.deepStrictEqual(Session.carriedOver({ _tag: "RolledBack", epoch: 2 }, theirs, "A"), anew)
+    assert.deepStrictEqual(Session.carriedOver({ _tag: "First", epoch: 1 }, theirs, "A2"), anew)
+  })
+
+  it("hears of what was given up before the first contact", () => {
+    const theirs = { ...Session.firstStatement("B"), base: 4, next: 6 }
+    const verdict = Session.settle(Session.firstStatement("A"), theirs)
+    assert.strictEqual(Session.abandoned(0, Session.carriedOver(verdict, theirs, "A")), 3)
+  })
+
+  describe("between two stores", () => {
+    const runs = (special: ReadonlyArray<Op["what"]>, numRuns: number) => {
+      const seen = { First: 0, Same: 0, Restarted: 0, RolledBack: 0 }
+      FastCheck.assert(
+        FastCheck.property(script(special), (ops) => {
+          for (const [tag, count] of Object.entries(run(ops))) seen[tag as keyof typeof seen] += count
+        }),
+        { numRuns }
+      )
+      return seen
+    }
+
+    it("never ends a conversation because of crashes, losses and late hellos", { timeout: 60_000 }, () => {
+      const seen = runs(["lose", "crash", "tidy", "late", "giveUp"], 3000)
+      assert.isAbove(seen.Same, 1000)
+      assert.strictEqual(seen.Restarted + seen.RolledBack, 0)
+    })
+
+    it("notices every store that went back in time or was lost, and goes on from there", { timeout: 60_000 }, () => {
+      const seen = runs(["lose", "crash", "tidy", "late", "giveUp", "copy", "copy", "restore", "restore", "wipe"], 6000)
+      for (const count of Object.values(seen)) assert.isAbove(count, 1000)
+    })
+  })
+})

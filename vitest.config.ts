@@ -1,0 +1,29 @@
+import { defaultServerConditions } from "vite"
+import { configDefaults, defineConfig } from "vitest/config"
+
+/** Our own examples and tests import the package by its name; this condition leads the name to `src`. */
+const source = "effect-remotes-source"
+
+const real = { testTimeout: 120_000, hookTimeout: 120_000 }
+
+export default defineConfig({
+  resolve: { conditions: [source, ...defaultServerConditions] },
+  ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, "test/{layers,testing,simulation,e2e,examples}/**"]
+        }
+      },
+      { extends: true, test: { name: "service", include: ["test/{layers,testing,simulation}/**/*.test.ts"] } },
+      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...real } },
+      { extends: true, test: { name: "examples", include: ["test/examples/**/*.test.ts"], ...real } }
+    ]
+  }
+})
