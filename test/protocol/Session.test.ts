@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import * as PeerId from "../../src/protocol/PeerId.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import type { Op } from "./Session.model.ts"
 import { run, script } from "./Session.model.ts"
@@ -112,24 +111,6 @@ describe("Session", () => {
   it("takes nothing for received that was never transmitted, however far the numbers have grown", () => {
     const restored = at({ sent: 4, next: 13 })
     assert.deepStrictEqual(Session.settle(restored, atOther({ received: 9 })), { _tag: "RolledBack", epoch: 1 })
-  })
-
-  it("takes a number that was passed for one that may be received, though it was never sent", () => {
-    const gaveUp = Session.statementOf("A", {
-      peerId: PeerId.PeerId.make("12D3KooWFYVfnFKGTuL9KRfpGHyJXC48zqmwZnRLMiUcNGmGPA8E"),
-      hints: [],
-      incarnationId: "B",
-      epoch: 0,
-      nextSeq: 11,
-      sentSeq: 4,
-      acknowledgedSeq: 2,
-      baseSeq: 11,
-      receivedSeq: 0
-    })
-    const passed = atOther({ received: Session.abandoned(4, gaveUp) + 4 })
-    assert.strictEqual(passed.received, 10)
-    assert.deepStrictEqual(Session.settle(gaveUp, passed), { _tag: "Same", epoch: 0 })
-    assert.deepStrictEqual(Session.settle(passed, gaveUp), { _tag: "Same", epoch: 0 })
   })
 
   it("knows which verdicts end a conversation", () => {
