@@ -228,6 +228,23 @@ describe("RemotesDurable: acknowledgements", () => {
       }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("takes a message that is repeated once, and acknowledges it again", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const peer = yield* startBasePeer(ids.low)
+      const line = yield* peer.dial(alice.peerId)
+      const repeated = { seq: 1, method: "deliver", params: ["bringOutYourDead"] }
+      yield* line.say({ method: "handshake", params: { incarnationId: "i" } })
+      yield* line.hear
+      yield* line.say(repeated)
+      yield* TestClock.adjust("50 millis")
+      assert.deepStrictEqual(yield* line.hear, { ack: 1 })
+      yield* line.say(repeated)
+      assert.deepStrictEqual(yield* line.hear, { ack: 1 })
+      assert.deepStrictEqual(bodiesOf(alice), ["BringOutYourDead"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("sends everything again to a peer of the base profile, three times, and then dials anew", () =>
     Effect.gen(function* () {
       const alice = yield* startKernel("alice")
