@@ -12,7 +12,6 @@ import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Mailbox from "effect/Mailbox"
-import * as Option from "effect/Option"
 import { ArrayFormatter } from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -23,7 +22,7 @@ import * as PeerId from "../protocol/PeerId.ts"
 import { type Channel, ConnectionFactory, type IncomingChannel } from "../services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { RemotesConfig } from "../services/RemotesConfig.ts"
-import * as Libp2pChannel from "./libp2p/channel.ts"
+import * as Channels from "./libp2p/channels.ts"
 import * as Dialer from "./libp2p/dialer.ts"
 import * as Node from "./libp2p/node.ts"
 import * as WsGater from "./libp2p/wsGater.ts"
@@ -105,15 +104,17 @@ const stop = Effect.fnUntraced(
     )
     const graceful = yield* Effect.zipRight(close, hangUp).pipe(
       Effect.interruptible,
-      Effect.timeoutOption(Duration.subtract(deadline, share))
+      Effect.timeout(Duration.subtract(deadline, share)),
+      Effect.either
     )
     for (const connection of node.getConnections()) connection.abort(stoppedReason())
-    const stopped = yield* Effect.promise(async () => node.stop()).pipe(
+    const stopped = yield* Effect.tryPromise(async () => node.stop()).pipe(
       Effect.interruptible,
-      Effect.timeoutOption(share)
+      Effect.timeout(share),
+      Effect.either
     )
-    if (Option.isNone(graceful) || Option.isNone(stopped))
-      yield* Effect.logWarning("The network did not stop gracefully in time")
+    for (const it of [graceful, stopped])
+      if (Either.isLeft(it)) yield* Effect.logWarning("The network did not stop gracefully", it.left)
   },
   Effect.annotateLogs({ package: "effect-remotes", module: "ConnectionFactoryLibp2p" })
 )
@@ -137,29 +138,22 @@ export const make = Effect.fnUntraced(function* (input: typeof Options.Encoded) 
   const run = yield* FiberSet.makeRuntime<never, void, never>()
   const incoming = yield* Mailbox.make<IncomingChannel>({ capacity: mostIncoming, strategy: "dropping" })
   const disconnected = yield* Mailbox.make<PeerId.PeerId>({ capacity: mostDisconnected, strategy: "sliding" })
-  const channels = new Set<Channel>()
+  const channels = Channels.make({ maxFrameSize, closeTimeout, run })
   let isStopped = false
   if (node.peerId.toString() !== identity.peerId)
     return yield* Effect.dieMessage("the peer id is not that of the key seed")
 
-  const toChannel = (stream: Stream, connection: Connection): Channel => {
-    const onEnd = (ended: Channel) => void channels.delete(ended)
-    const channel = Libp2pChannel.make(stream, connection, { maxFrameSize, closeTimeout, run, onEnd })
-    const status = channel.status()
-    if (status === "open" || status === "closing") channels.add(channel)
-    return channel
-  }
   /** Libp2p resets the stream of a handler that fails. */
   const onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     if (isStopped) throw stoppedReason()
-    const channel = toChannel(stream, connection)
+    const channel = channels.adopt(stream, connection)
     const accept = Effect.acquireRelease(Effect.succeed(channel), (it) => it.close)
     if (incoming.unsafeOffer({ peerId: channel.peerId, accept, refuse: channel.abort })) return
     throw new Error("too many incoming channels wait")
   }
   const onDisconnect = ({ detail }: { readonly detail: Libp2pPeerId }): void => {
     const peer = PeerId.fromString(detail.toString())
-    if (!isStopped && Either.isRight(peer)) disconnected.unsafeOffer(peer.right)
+    if (Either.isRight(peer)) disconnected.unsafeOffer(peer.right)
   }
   const shutDown = Effect.gen(function* () {
     isStopped = true
@@ -167,7 +161,7 @@ export const make = Effect.fnUntraced(function* (input: typeof Options.Encoded) 
     yield* Deferred.fail(stopped, new NetworkStoppedError())
     yield* Effect.forEach(yield* incoming.clear, (channel) => channel.refuse(stoppedReason()), { discard: true })
     yield* Effect.zipRight(incoming.end, disconnected.end)
-    yield* stop(node, channels, closeTimeout, stopTimeout)
+    yield* stop(node, channels.open, closeTimeout, stopTimeout)
   })
 
   yield* Effect.acquireRelease(
@@ -185,7 +179,7 @@ export const make = Effect.fnUntraced(function* (input: typeof Options.Encoded) 
       return Effect.fail(new NetworkStoppedError())
     }
     return Effect.acquireRelease(
-      Effect.sync(() => toChannel(stream, connection)),
+      Effect.sync(() => channels.adopt(stream, connection)),
       (channel) => channel.close
     )
   }

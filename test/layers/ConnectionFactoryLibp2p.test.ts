@@ -148,7 +148,8 @@ const proxy = (listener: string | undefined) =>
       const through = Net.connect(target, "127.0.0.1")
       through.on("error", () => socket.destroy()).on("close", () => socket.destroy())
       socket.on("close", () => through.destroy())
-      socket.pipe(through).pipe(socket)
+      socket.pipe(through)
+      through.pipe(socket)
       pairs.push([socket, through])
     })
     const freeze = () => pairs.forEach(([here, there]) => [here.unpipe(there).pause(), there.unpipe(here).pause()])
@@ -731,11 +732,13 @@ describe("ConnectionFactoryLibp2p", () => {
           const scopes = [yield* Scope.make(), yield* Scope.make()] as const
           const bob = yield* Scope.extend(start("bob", { listen: [kinds[kind]] }), scopes[1])
           const alice = yield* Scope.extend(start("alice"), scopes[0])
-          yield* Scope.extend(alice.dial(idOf("bob"), yield* bob.listenAddresses), scopes[0])
-          yield* Scope.extend(
+          const near = yield* Scope.extend(alice.dial(idOf("bob"), yield* bob.listenAddresses), scopes[0])
+          const far = yield* Scope.extend(
             Effect.flatMap(bob.incoming.take, ({ accept }) => accept),
             scopes[1]
           )
+          yield* near.abort(new Error("enough"))
+          yield* far.ended
           const [took] = yield* Effect.timed(Effect.forEach(scopes, (scope) => Scope.close(scope, Exit.void)))
           assert.isBelow(Duration.toMillis(took), 500)
         }

@@ -25,8 +25,9 @@ const text = (value: unknown): string | undefined => (typeof value === "string" 
 const facts = (thrown: unknown, depth = 0): ReadonlyArray<Facts> => {
   if (typeof thrown !== "object" || thrown === null || depth > 8) return []
   const get = (key: string): unknown => Reflect.get(thrown, key)
-  const errors = get("errors")
-  const inner = [get("error"), get("cause"), ...(Array.isArray(errors) ? errors.slice(-8) : [])]
+  const errors: unknown = get("errors")
+  const many: ReadonlyArray<unknown> = Array.isArray(errors) ? errors.slice(-8) : []
+  const inner = [get("error"), get("cause"), ...many]
   const self = { name: text(get("name")) ?? "", code: text(get("code")), message: text(get("message")) ?? "" }
   return [self, ...inner.flatMap((it) => facts(it, depth + 1))]
 }
