@@ -22,7 +22,7 @@ export class StoreUnavailableError extends Schema.TaggedError<StoreUnavailableEr
     return this.reason === "Busy" || this.reason === "Full"
   }
   override get message() {
-    return `the store could not ${this.operation}: ${this.reason}`
+    return `the store could not ${excerpt(this.operation)}: ${this.reason}`
   }
 }
 

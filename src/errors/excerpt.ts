@@ -1,12 +1,12 @@
-/** The longest piece of foreign text that an error message repeats, in UTF-16 code units. */
-const longest = 120
+/** The longest piece of foreign text that an error message repeats, in UTF-16 code units, unless it says otherwise. */
+const usual = 120
 
 /**
  * Foreign text made safe for one line of a log or a terminal: control and format characters replaced, length bounded.
  *
  * @internal
  */
-export const excerpt = (text: string): string => {
+export const excerpt = (text: string, longest = usual): string => {
   const clean = text.slice(0, longest).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "\u{fffd}")
   return text.length > longest ? `${clean}…` : clean
 }

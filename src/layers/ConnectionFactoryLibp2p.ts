@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import type { Connection, PeerId as Libp2pPeerId, Stream } from "@libp2p/interface"
-import * as Arr from "effect/Array"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,12 +13,13 @@ import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Mailbox from "effect/Mailbox"
-import { ArrayFormatter } from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { InvalidAddressError } from "../errors/AddressError.ts"
-import { InvalidOptionsError } from "../errors/ConfigError.ts"
+import type { InvalidOptionsError } from "../errors/ConfigError.ts"
 import { type ListenError, NetworkStoppedError } from "../errors/ConnectionError.ts"
+import * as Declare from "../internal/options.ts"
+import * as OptionTexts from "../internal/optionTexts.ts"
 import * as PeerId from "../protocol/PeerId.ts"
 import { type Channel, ConnectionFactory, type IncomingChannel } from "../services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
@@ -27,13 +29,6 @@ import * as Dialer from "./libp2p/dialer.ts"
 import * as Node from "./libp2p/node.ts"
 import * as WsGater from "./libp2p/wsGater.ts"
 
-const duration = Schema.DurationFromSelf.pipe(
-  Schema.filter((it) => Duration.isFinite(it) && Duration.toMillis(it) >= 1, {
-    message: () => "a finite duration of at least 1 ms"
-  })
-)
-const orElse = <A>(schema: Schema.Schema<A>, fallback: () => A) => Schema.optionalWith(schema, { default: fallback })
-
 /**
  * Every option and its default.
  *
@@ -41,42 +36,63 @@ const orElse = <A>(schema: Schema.Schema<A>, fallback: () => A) => Schema.option
  * @category schemas
  */
 export const Options = Schema.Struct({
-  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip4/127.0.0.1/tcp/0/ws`. */
-  listen: orElse(Schema.Array(Schema.String), () => []),
-  /** How long one address may take for a connection and a stream on it. */
-  dialTimeout: orElse(duration, () => Duration.seconds(10)),
-  /** How long a dial waits for one address before it tries the next one beside it. */
-  dialStagger: orElse(duration, () => Duration.millis(250)),
-  /** How long a graceful close of a channel may take. */
-  closeTimeout: orElse(duration, () => Duration.seconds(1)),
-  /** How long closing everything may take; by default what `RemotesConfig` says. */
-  stopTimeout: Schema.optional(duration),
-  /** The largest frame, in bytes, that is taken; by default `RemotesConfig.maxMessageSize`. */
-  maxFrameSize: Schema.optional(
-    Schema.Number.pipe(
-      Schema.filter((it) => Number.isSafeInteger(it) && it >= 1, { message: () => "a whole number from 1 on" })
-    )
+  listen: Declare.texts("multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip4/127.0.0.1/tcp/0/ws`"),
+  dialTimeout: Declare.duration("10 seconds", "how long one address may take for a connection and a stream on it"),
+  dialStagger: Declare.duration(
+    "250 millis",
+    "how long a dial waits for one address before it tries the next one beside it"
   ),
-  /** Hosts to which plain `ws` is dialed although they are not private. */
-  allowedWsHosts: orElse(Schema.Array(Schema.NonEmptyString), () => []),
-  /** The protocol ids that are offered and accepted, the preferred one first. */
-  protocols: Schema.optionalWith(Schema.NonEmptyArray(Schema.NonEmptyString), {
-    default: () => Arr.make("/effect-remotes/1", "whatever")
-  })
+  closeTimeout: Declare.duration("1 second", "how long a graceful close of a channel may take"),
+  stopTimeout: Declare.inheritedDuration("that of `RemotesConfig`", "how long closing everything may take"),
+  maxFrameSize: Declare.inheritedCount(
+    "`maxMessageSize` of `RemotesConfig`",
+    "the largest frame, in bytes, that is taken"
+  ),
+  allowedWsHosts: Declare.texts("hosts to which plain `ws` is dialed although they are not private"),
+  protocols: Declare.someTexts(
+    ["/effect-remotes/1", "whatever"],
+    "the protocol ids that are offered and accepted, the preferred one first"
+  )
 })
 
-const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = typeof Options.Type
 
-const readOptions = (options: typeof Options.Encoded): Effect.Effect<typeof Options.Type, InvalidOptionsError> =>
-  Effect.mapError(decode(options), (error) => {
-    const problems = ArrayFormatter.formatErrorSync(error).map(({ message, path }) => ({
-      option: path.join("."),
-      message
-    }))
-    // The second about an option only says that it might have been left out.
-    const first = Arr.dedupeWith(problems, (a, b) => a.option === b.option)
-    return new InvalidOptionsError({ problems: first.map(({ message, option }) => `${option}: ${message}`) })
-  })
+const readOptions = Declare.decoder(Options)
+const texts = OptionTexts.make(Options)
+
+/**
+ * The options that the environment, or another `ConfigProvider`, sets: `REMOTES_DIAL_TIMEOUT="5 seconds"` for `dialTimeout`,
+ * `REMOTES_LISTEN` with commas between the addresses for `listen`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromConfig: Effect.Effect<
+  Partial<Options>,
+  InvalidOptionsError | ConfigError.ConfigError
+> = texts.fromConfig
+
+/**
+ * The options that a query string sets, as for `RemotesConfig`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromQueryString: (search: string | undefined) => Either.Either<Partial<Options>, InvalidOptionsError> =
+  texts.fromQueryString
+
+/**
+ * The query string from which `fromQueryString` reads the same options.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toQueryString: (options: typeof Options.Encoded) => Either.Either<string, InvalidOptionsError> =
+  texts.toQueryString
 
 /** As many channels that nobody has taken as the service promises. */
 const mostIncoming = 256
@@ -206,3 +222,17 @@ export const layer = (
   options: typeof Options.Encoded = {}
 ): Layer.Layer<ConnectionFactory, InvalidOptionsError | InvalidAddressError | ListenError, RemoteIdentity> =>
   Layer.scoped(ConnectionFactory, make(options))
+
+/**
+ * The same as `layer`, with the options that the environment sets (see `fromConfig`), or those that `config` reads.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config?: Config.Config.Wrap<typeof Options.Encoded>
+): Layer.Layer<
+  ConnectionFactory,
+  InvalidOptionsError | InvalidAddressError | ListenError | ConfigError.ConfigError,
+  RemoteIdentity
+> => Layer.unwrapEffect(Effect.map(config === undefined ? fromConfig : Config.unwrap(config), layer))

@@ -671,9 +671,9 @@ describe("ConnectionFactoryLibp2p", () => {
         assertError(error, {
           _tag: "InvalidOptionsError",
           problems: [
-            "dialTimeout: a finite duration of at least 1 ms",
-            "closeTimeout: a finite duration of at least 1 ms",
-            "maxFrameSize: a whole number from 1 on"
+            "dialTimeout must be a finite duration of at least 1 ms, but is infinite",
+            "closeTimeout must be a finite duration of at least 1 ms, but is 0",
+            "maxFrameSize must be a whole number from 1 on, but is 0"
           ]
         })
       })
