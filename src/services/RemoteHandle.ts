@@ -86,7 +86,11 @@ export interface RemoteHandleService {
    *
    * Inside `RemoteStore.transaction` it joins it: the message is durable, and leaves, with the commit. It never waits there;
    * beyond twice the pending limits it fails with `ResourceLimitError`. Outside it is durable before this returns (many at
-   * once share one commit), and waits while the pending limits (default 10,000 messages, 64 MiB) are reached.
+   * once share one commit), and waits while the pending limits (default 10,000 messages, 64 MiB) are reached; with the option
+   * `overflow: "fail"` it fails with `ResourceLimitError` instead.
+   *
+   * Everything but a `Message` is the kernel's own traffic and has a reserve beyond these limits (default 1,000 messages, 8 MiB),
+   * in a transaction as well as outside; only when that is taken up, too, does it wait or fail like a `Message`.
    *
    * A message over `maxMessageSize` fails with `ResourceLimitError` (`messageSize`) and uses no number.
    */

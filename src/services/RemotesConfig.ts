@@ -68,6 +68,12 @@ export const Options = Schema.Struct({
   maxPendingMessages: count(10_000),
   /** How many bytes may be pending for a peer before `deliver` waits. */
   maxPendingBytes: count(67_108_864, 4096),
+  /** How many messages of the kernel's own (all but calls) may be pending beyond those before their `deliver` waits. */
+  reservedMessages: count(1_000, 0),
+  /** How many bytes of such messages may be pending beyond those before their `deliver` waits. */
+  reservedBytes: count(8_388_608, 0),
+  /** Whether `deliver` waits for room, or fails with `ResourceLimitError`. */
+  overflow: option(Schema.Literal("wait", "fail"), 'must be "wait" or "fail"', "wait"),
   /** How many resends the deadline of a redemption has room for: it is (this + 1) times `ackTimeout`. */
   redemptionRetries: count(3, 0),
   /** How many peers may have a record in the store. */

@@ -7,6 +7,7 @@ import type { Refusal } from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { DeadLetter, RemoteRecord } from "../../services/RemoteStore.ts"
 import * as Outbox from "./Outbox.ts"
+import * as Reserve from "./Reserve.ts"
 
 /**
  * What a waiter for an acknowledgement can be told instead of it.
@@ -113,6 +114,8 @@ export interface Core {
   /** Messages and bytes of `deliver` calls that wait for their commit. */
   reservedMessages: number
   reservedBytes: number
+  /** What the kernel's own traffic takes up beyond the limits for everything. */
+  readonly reserve: Reserve.Reserve
   /** The sizes of the messages that were transmitted on this channel and are not settled; the first is number `sizesFrom`. */
   readonly sizes: Array<number>
   sizesFrom: number
@@ -185,6 +188,7 @@ export const make = (record: RemoteRecord, known: boolean, pendingBytes: number)
   pendingBytes,
   reservedMessages: 0,
   reservedBytes: 0,
+  reserve: Reserve.make(),
   sizes: [],
   sizesFrom: record.nextSeq,
   bytesInFlight: 0,
@@ -252,6 +256,7 @@ export const settle = (core: Core): boolean => {
     core.bytesInFlight -= size
   }
   Outbox.release(core.outbox, core.window.settled)
+  Reserve.settle(core.reserve, core.window.settled)
   const { conversation } = core
   conversation.settled = core.window.settled
   for (let seq = before + 1; conversation.waiters.size > 0 && seq <= core.window.settled; seq += 1) {
@@ -296,6 +301,7 @@ export const beginConversation = (core: Core, { buried, conversation, epoch, why
   core.outbox = Outbox.make(core.window.next)
   core.pendingBytes = 0
   core.miscounted = false
+  Reserve.settle(core.reserve, Infinity)
   forgetFlight(core)
   core.conversation = conversation
   endConversation(ended, why)
