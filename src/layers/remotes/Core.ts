@@ -45,6 +45,8 @@ export interface Staged {
   received: number | undefined
   incarnationId: string | undefined
   hints: ReadonlyArray<string> | undefined
+  /** What the transaction adds to `Core.echoes`, or takes off it. */
+  echoes: number
   /** Set when the conversation ends in this transaction. */
   ending: Ending | undefined
   /** Runs after the commit. */
@@ -125,6 +127,8 @@ export interface Core {
   resent: number
   /** Whether the kernel holds the line: it was busy, or the store was, when the last message was offered to it. */
   held: boolean
+  /** How many `bringOutYourDead` to the peer only answer one of the peer's. */
+  echoes: number
 }
 
 /**
@@ -138,6 +142,7 @@ export const nothingStaged = (): Staged => ({
   received: undefined,
   incarnationId: undefined,
   hints: undefined,
+  echoes: 0,
   ending: undefined,
   after: []
 })
@@ -194,7 +199,8 @@ export const make = (record: RemoteRecord, known: boolean, pendingBytes: number)
   bytesInFlight: 0,
   miscounted: false,
   resent: 0,
-  held: false
+  held: false,
+  echoes: 0
 })
 
 /**

@@ -12,6 +12,7 @@ import { GivenUpError, RedemptionTimeoutError } from "../../errors/RemoteError.t
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, ResourceLimitError } from "../../errors/TransportError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
+import type { Delivery } from "../../protocol/Delivery.ts"
 import type { Lane } from "../../protocol/Room.ts"
 import { laneOf } from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
@@ -29,6 +30,7 @@ import type { Converser } from "./conversing.ts"
 import { converse, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
+import { suppressEcho } from "./echoes.ts"
 import type { Redemptions } from "./receiving.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
@@ -66,6 +68,9 @@ const tidyDelay = Duration.millis(200)
 const makeReplyKey = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 32), 4), (words) =>
   words.map((word) => word.toString(16).padStart(8, "0")).join("")
 )
+
+/** Nothing was sent that could be lost. */
+const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
 
 const receiptFor = ({ conversation, seq }: Placed): Receipt => ({ seq, acknowledged: acknowledged(conversation, seq) })
 
@@ -193,6 +198,15 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
         : admission.enter(lane, body.length, committer.commit(core, participant, body))
     })
 
+  const send = (delivery: Delivery) => Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery)), receiptFor)
+
+  const deliver: RemoteHandleService["deliver"] = (delivery) =>
+    delivery._tag === "BringOutYourDead" && !stopped
+      ? Effect.flatMap(suppressEcho(core, store, participant), (isEcho) =>
+          isEcho ? Effect.succeed(suppressed) : send(delivery)
+        )
+      : send(delivery)
+
   const redeemTimeout = Duration.times(config.ackTimeout, config.redemptionRetries + 1)
   const redeemOcapUrl: RemoteHandleService["redeemOcapUrl"] = Effect.fn("RemoteHandle.redeemOcapUrl")(function* (url) {
     if (yield* store.inTransaction) {
@@ -245,7 +259,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
 
   const handle: RemoteHandleService = {
     peerId,
-    deliver: (delivery) => Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery)), receiptFor),
+    deliver,
     redeemOcapUrl,
     giveUp,
     status,
