@@ -57,6 +57,8 @@ const readParameter = (kind: Options.Kind, text: string): unknown => {
       return readJson(text)
     case "flag":
       return readFlag(text)
+    case "choice":
+      return text
     case "secret":
       return undefined
   }
@@ -86,6 +88,7 @@ const readVariable = ({ kind, name }: Options.Described): Config.Config<Option.O
     Config.option(Config.map(config, (text): Read => ({ option: name, value: value(text), text })))
   switch (kind) {
     case "duration":
+    case "choice":
       return read(Config.string(variable), (text) => text)
     case "count":
       return read(Config.string(variable), readCount)

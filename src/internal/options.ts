@@ -22,7 +22,7 @@ import { excerpt } from "../errors/excerpt.ts"
  *
  * @internal
  */
-export type Kind = "duration" | "count" | "texts" | "flag" | "secret"
+export type Kind = "duration" | "count" | "texts" | "flag" | "choice" | "secret"
 
 interface Facts {
   readonly kind: Kind
@@ -167,6 +167,27 @@ export const flag = (fallback: boolean, description: string) =>
   withDefault(
     Schema.Boolean,
     { kind: "flag", allowed: "must be true or false", fallback: String(fallback), description },
+    () => fallback
+  )
+
+/**
+ * One of a few words.
+ *
+ * @internal
+ */
+export const choice = <const A extends Arr.NonEmptyReadonlyArray<string>>(
+  words: A,
+  fallback: A[number],
+  description: string
+) =>
+  withDefault(
+    Schema.Literal<A>(...words),
+    {
+      kind: "choice",
+      allowed: `must be ${words.map((it) => `"${it}"`).join(" or ")}`,
+      fallback: `\`"${fallback}"\``,
+      description
+    },
     () => fallback
   )
 

@@ -51,6 +51,21 @@ export const Options = Schema.Struct({
   ),
   maxPendingMessages: Declare.count(10_000, "how many messages may be pending for a peer before `deliver` waits"),
   maxPendingBytes: Declare.bytes(67_108_864, "how many bytes may be pending for a peer before `deliver` waits", 4096),
+  reservedMessages: Declare.count(
+    1_000,
+    "how many messages of the kernel's own (all but calls) may be pending for a peer beyond those before their `deliver` waits",
+    0
+  ),
+  reservedBytes: Declare.bytes(
+    8_388_608,
+    "how many bytes of such messages may be pending for a peer beyond those before their `deliver` waits",
+    0
+  ),
+  overflow: Declare.choice(
+    ["wait", "fail"],
+    "wait",
+    "whether `deliver` waits for room, or fails with `ResourceLimitError`"
+  ),
   redemptionRetries: Declare.count(3, "a redemption has (this + 1) × `ackTimeout`", 0),
   maxRemotes: Declare.count(10_000, "how many peers may have a record in the store")
 })

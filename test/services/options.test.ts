@@ -69,6 +69,8 @@ const valueOf = (kind: Declare.Kind | undefined, item: FastCheck.Arbitrary<strin
       return FastCheck.array(item, { minLength: 1, maxLength: 5 })
     case "flag":
       return FastCheck.boolean()
+    case "choice": // the words of the only such option
+      return FastCheck.constantFrom("wait", "fail")
     case "secret":
       return item.map((it) => Redacted.make(it))
     case undefined:
@@ -118,6 +120,11 @@ const wrong: Record<Declare.Kind, ReadonlyArray<readonly [unknown, string]>> = {
     [1, "1"],
     ["true", '"true"']
   ],
+  choice: [
+    ["", '""'],
+    ["Wait", '"Wait"'],
+    [1, "1"]
+  ],
   secret: []
 }
 const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
@@ -125,6 +132,7 @@ const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
   count: ["-1", "1.5", "five", "1e3", "0x10", " 1", "", "9007199254740993"],
   texts: [],
   flag: ["yes", "1", ""],
+  choice: ["Wait", ""],
   secret: []
 }
 const wrongParameters: Record<Declare.Kind, ReadonlyArray<string>> = {
@@ -132,6 +140,7 @@ const wrongParameters: Record<Declare.Kind, ReadonlyArray<string>> = {
   count: ["-1", "1.5", "five", "1e3", "", "9007199254740993"],
   texts: ["[1,2]", "/ip4/127.0.0.1/tcp/0", '{"a":1}', '["a",null]', "[", "null"],
   flag: ["yes", "1", "", "TRUE"],
+  choice: ["Wait", ""],
   secret: []
 }
 

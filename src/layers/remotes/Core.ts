@@ -7,6 +7,7 @@ import type { Refusal } from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { DeadLetter, RemoteRecord } from "../../services/RemoteStore.ts"
 import * as Outbox from "./Outbox.ts"
+import * as Reserve from "./Reserve.ts"
 
 /**
  * What a waiter for an acknowledgement can be told instead of it.
@@ -44,6 +45,8 @@ export interface Staged {
   received: number | undefined
   incarnationId: string | undefined
   hints: ReadonlyArray<string> | undefined
+  /** What the transaction adds to `Core.echoes`, or takes off it. */
+  echoes: number
   /** Set when the conversation ends in this transaction. */
   ending: Ending | undefined
   /** Runs after the commit. */
@@ -113,6 +116,8 @@ export interface Core {
   /** Messages and bytes of `deliver` calls that wait for their commit. */
   reservedMessages: number
   reservedBytes: number
+  /** What the kernel's own traffic takes up beyond the limits for everything. */
+  readonly reserve: Reserve.Reserve
   /** The sizes of the messages that were transmitted on this channel and are not settled; the first is number `sizesFrom`. */
   readonly sizes: Array<number>
   sizesFrom: number
@@ -122,6 +127,8 @@ export interface Core {
   resent: number
   /** Whether the kernel holds the line: it was busy, or the store was, when the last message was offered to it. */
   held: boolean
+  /** How many `bringOutYourDead` to the peer only answer one of the peer's. */
+  echoes: number
 }
 
 /**
@@ -135,6 +142,7 @@ export const nothingStaged = (): Staged => ({
   received: undefined,
   incarnationId: undefined,
   hints: undefined,
+  echoes: 0,
   ending: undefined,
   after: []
 })
@@ -185,12 +193,14 @@ export const make = (record: RemoteRecord, known: boolean, pendingBytes: number)
   pendingBytes,
   reservedMessages: 0,
   reservedBytes: 0,
+  reserve: Reserve.make(),
   sizes: [],
   sizesFrom: record.nextSeq,
   bytesInFlight: 0,
   miscounted: false,
   resent: 0,
-  held: false
+  held: false,
+  echoes: 0
 })
 
 /**
@@ -252,6 +262,7 @@ export const settle = (core: Core): boolean => {
     core.bytesInFlight -= size
   }
   Outbox.release(core.outbox, core.window.settled)
+  Reserve.settle(core.reserve, core.window.settled)
   const { conversation } = core
   conversation.settled = core.window.settled
   for (let seq = before + 1; conversation.waiters.size > 0 && seq <= core.window.settled; seq += 1) {
@@ -296,6 +307,7 @@ export const beginConversation = (core: Core, { buried, conversation, epoch, why
   core.outbox = Outbox.make(core.window.next)
   core.pendingBytes = 0
   core.miscounted = false
+  Reserve.settle(core.reserve, Infinity)
   forgetFlight(core)
   core.conversation = conversation
   endConversation(ended, why)

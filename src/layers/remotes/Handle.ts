@@ -12,6 +12,9 @@ import { GivenUpError, RedemptionTimeoutError } from "../../errors/RemoteError.t
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, ResourceLimitError } from "../../errors/TransportError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
+import type { Delivery } from "../../protocol/Delivery.ts"
+import type { Lane } from "../../protocol/Room.ts"
+import { laneOf } from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Content } from "../../protocol/WireMessage.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
@@ -21,11 +24,13 @@ import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
 import type { Link } from "../../services/Transport.ts"
+import { makeAdmission } from "./admission.ts"
 import type { Committer, Placed } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
 import { converse, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
+import { suppressEcho } from "./echoes.ts"
 import type { Redemptions } from "./receiving.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
@@ -64,6 +69,9 @@ const makeReplyKey = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 
   words.map((word) => word.toString(16).padStart(8, "0")).join("")
 )
 
+/** Nothing was sent that could be lost. */
+const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
+
 const receiptFor = ({ conversation, seq }: Placed): Receipt => ({ seq, acknowledged: acknowledged(conversation, seq) })
 
 /**
@@ -75,7 +83,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const { committer, config, core, identity, link, port, store } = options
   const { peerId } = core
   const awake = Effect.unsafeMakeLatch(true)
-  const room = Effect.unsafeMakeLatch(true)
+  const admission = makeAdmission(core, config)
+  const { makeRoom } = admission
   const news = yield* PubSub.sliding<void>(1)
   const redemptions: Redemptions = new Map()
   let stopped = false
@@ -84,7 +93,6 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const notify = () => {
     news.unsafeOffer(undefined)
   }
-  const makeRoom = () => room.unsafeOpen()
   const rejectRedemptions = (why: OutcomeUnknownError | NetworkStoppedError) => {
     for (const waiter of redemptions.values()) Deferred.unsafeDone(waiter, Effect.fail(why))
     redemptions.clear()
@@ -159,7 +167,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       stopped = true
       endConversation(core.conversation, new NetworkStoppedError())
       rejectRedemptions(new NetworkStoppedError())
-      makeRoom()
+      admission.stop()
     })
   )
   for (const loop of [readLink, write]) {
@@ -169,56 +177,15 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     )
   }
 
-  const isFull = () =>
-    SendWindow.pending(core.window) + core.reservedMessages >= config.maxPendingMessages ||
-    core.pendingBytes + core.reservedBytes >= config.maxPendingBytes
-
-  const waitForRoom: Effect.Effect<void, NetworkStoppedError> = Effect.suspend(() => {
-    if (stopped) return Effect.fail(new NetworkStoppedError())
-    if (!isFull()) return Effect.void
-    room.unsafeClose()
-    return Effect.zipRight(room.await, waitForRoom)
-  })
-
-  const reserve = (body: Uint8Array, sign: 1 | -1): void => {
-    core.reservedMessages += sign
-    core.reservedBytes += sign * body.length
-    if (sign === -1 && !isFull()) makeRoom()
-  }
-
-  const commitAlone = (body: Uint8Array) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(waitForRoom), () => {
-        reserve(body, 1)
-        return Effect.ensuring(
-          committer.commit(core, participant, body),
-          Effect.sync(() => reserve(body, -1))
-        )
-      })
-    )
-
-  const limitInTurn = (body: Uint8Array): ResourceLimitError | undefined => {
-    const { bodies } = core.staged
-    const messages = SendWindow.pending(core.window) + bodies.length
-    const bytes = bodies.reduce((sum, { length }) => sum + length, core.pendingBytes)
-    const most = { messages: 2 * config.maxPendingMessages, bytes: 2 * config.maxPendingBytes }
-    if (messages >= most.messages) {
-      return new ResourceLimitError({ limit: "pendingMessages", current: messages, max: most.messages })
-    }
-    return bytes + body.length > most.bytes
-      ? new ResourceLimitError({ limit: "pendingBytes", current: bytes, max: most.bytes })
-      : undefined
-  }
-
-  const stageInTurn = (body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
+  const stageInTurn = (lane: Lane, body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
     Effect.suspend(() => {
-      const limit = limitInTurn(body)
-      return limit === undefined
+      const objection = admission.objectionInTurn(lane, body.length)
+      return objection === undefined
         ? Effect.map(store.enlist(participant), () => stageBody(core, body))
-        : Effect.fail(limit)
+        : Effect.fail(objection)
     })
 
-  const submit = (content: Exclude<Content, { _tag: "Malformed" }>): Effect.Effect<Placed, DeliverError> =>
+  const submit = (content: Exclude<Content, { _tag: "Malformed" }>, lane: Lane): Effect.Effect<Placed, DeliverError> =>
     Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
       if (stopped) return Effect.fail(new NetworkStoppedError())
       const body = WireMessage.encodeBody(content)
@@ -226,8 +193,19 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       if (size > config.maxMessageSize) {
         return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max: config.maxMessageSize }))
       }
-      return inTransaction ? stageInTurn(body) : commitAlone(body)
+      return inTransaction
+        ? stageInTurn(lane, body)
+        : admission.enter(lane, body.length, committer.commit(core, participant, body))
     })
+
+  const send = (delivery: Delivery) => Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery)), receiptFor)
+
+  const deliver: RemoteHandleService["deliver"] = (delivery) =>
+    delivery._tag === "BringOutYourDead" && !stopped
+      ? Effect.flatMap(suppressEcho(core, store, participant), (isEcho) =>
+          isEcho ? Effect.succeed(suppressed) : send(delivery)
+        )
+      : send(delivery)
 
   const redeemTimeout = Duration.times(config.ackTimeout, config.redemptionRetries + 1)
   const redeemOcapUrl: RemoteHandleService["redeemOcapUrl"] = Effect.fn("RemoteHandle.redeemOcapUrl")(function* (url) {
@@ -237,7 +215,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     const replyKey = yield* makeReplyKey
     const answer = yield* Deferred.make<string, RedemptionRefusedError | OutcomeUnknownError | NetworkStoppedError>()
     redemptions.set(replyKey, answer)
-    return yield* submit({ _tag: "RedeemUrl", url, replyKey }).pipe(
+    return yield* submit({ _tag: "RedeemUrl", url, replyKey }, "ordinary").pipe(
       Effect.zipRight(Deferred.await(answer)),
       Effect.timeoutFail({
         duration: redeemTimeout,
@@ -281,7 +259,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
 
   const handle: RemoteHandleService = {
     peerId,
-    deliver: (delivery) => Effect.map(submit({ _tag: "Deliver", delivery }), receiptFor),
+    deliver,
     redeemOcapUrl,
     giveUp,
     status,

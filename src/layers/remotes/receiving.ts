@@ -8,12 +8,14 @@ import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { DeliveryRejectedError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
+import type { Delivery } from "../../protocol/Delivery.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { DeadLetterReason, Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Core } from "./Core.ts"
 import { noteRefusal } from "./Core.ts"
+import { expectEcho } from "./echoes.ts"
 import { stageBody } from "./staging.ts"
 
 /**
@@ -171,12 +173,19 @@ const noteRejected = (
     core.staged.after.push(() => noteRefusal(conversation, new DeliveryRejectedError({ peerId, seq, code, reason })))
   })
 
+/** Runs in the savepoint of the kernel's handler, so that a delivery that is refused leaves nothing to suppress. */
+const receiveDelivery = ({ core, port }: Receiver, delivery: Delivery) =>
+  Effect.suspend(() => {
+    if (delivery._tag === "BringOutYourDead") expectEcho(core)
+    return port.receive(core.peerId, delivery)
+  })
+
 const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, KernelBusy | StoreError> => {
   const { content } = message
   switch (content._tag) {
     case "Deliver":
       return Effect.flatMap(
-        offer(receiver, receiver.port.receive(receiver.core.peerId, content.delivery)),
+        offer(receiver, receiveDelivery(receiver, content.delivery)),
         Either.match({
           onLeft: (refused) => refuse(receiver, message, refused),
           onRight: () => Effect.void
