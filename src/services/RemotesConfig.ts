@@ -54,6 +54,8 @@ export const Options = Schema.Struct({
   ackTimeout: duration("10 seconds"),
   /** How long a receipt may go unacknowledged when nothing else is sent. */
   ackDelay: duration("50 millis"),
+  /** How long a message of a peer of the base profile may be missing before it is on record as lost and passed. */
+  gapTimeout: duration("15 seconds"),
   /** How long a stream may be silent in both directions; never below 5 s. */
   streamInactivityTimeout: duration("120 seconds"),
   /** The first wait before a redial, before jitter; it doubles with each failure. */

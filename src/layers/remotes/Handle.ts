@@ -105,6 +105,10 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       wake()
     })
   )
+  const gapDeadline = yield* makeDeadline(
+    config.gapTimeout,
+    Effect.suspend(() => (core.channel === undefined ? Effect.void : link.remind(core.channel.number)))
+  )
   const tidy = yield* makeDeadline(
     tidyDelay,
     Effect.catchAll(store.transaction(store.enlist(participant)), (error) =>
@@ -122,6 +126,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     redemptions,
     ackDeadline,
     delayedAck,
+    gapDeadline,
     tidy,
     wake,
     notify,
@@ -276,7 +281,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     acknowledgedSeq: core.window.settled,
     receivedSeq: core.received,
     held: core.held,
-    resent: core.resent
+    resent: core.resent,
+    lostByPeer: core.lostByPeer
   }))
 
   const handle: RemoteHandleService = {
