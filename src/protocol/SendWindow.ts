@@ -94,11 +94,14 @@ export const append = (window: SendWindow, count: number): SendWindow => ({ ...w
  * A channel opened: transmission goes on with what the peer lacks. `stated` is undefined for a peer of the base profile, which
  * gets everything that it has not acknowledged.
  *
+ * What the peer states counts for more than what it acknowledged before, unless that is settled: it may have lost a part of
+ * that with its store, and what is not settled can still be sent again. What it gave up is not waited for.
+ *
  * @since 0.1.0
  * @category combinators
  */
 export const open = (window: SendWindow, stated: Statement | undefined): SendWindow => {
-  const acknowledged = Math.max(window.acknowledged, stated?.received ?? 0)
+  const acknowledged = stated === undefined ? window.acknowledged : Math.max(window.settled, stated.received)
   return {
     ...window,
     acknowledged,

@@ -37,7 +37,7 @@ export interface Statement {
  * What a handshake means for the side that computes it.
  *
  * - `Same`: the conversation goes on.
- * - `First`: nothing is on record about the peer; the conversation starts.
+ * - `First`: the peer was never met, as far as is on record; the conversation starts.
  * - `Restarted`: the peer lost its memory; a conversation with its new life starts.
  * - `RolledBack`: one of the stores went back in time; a new session starts.
  *
@@ -109,7 +109,10 @@ const commonEpoch = (mine: Statement, theirs: Statement): number => {
  */
 export const settle = (mine: Statement, theirs: Statement): Verdict => {
   const epoch = commonEpoch(heard(mine, theirs), heard(theirs, mine))
-  if (mine.peerIncarnationId === undefined) return { _tag: "First", epoch }
+  if (mine.peerIncarnationId === undefined) {
+    // Who has messages for somebody whom it never met, and who met it, has forgotten that: some may have been received.
+    return { _tag: epoch === 0 || mine.next === 1 ? "First" : "RolledBack", epoch }
+  }
   if (mine.peerIncarnationId !== theirs.incarnationId) return { _tag: "Restarted", epoch }
   return { _tag: epoch === mine.epoch ? "Same" : "RolledBack", epoch }
 }
@@ -130,9 +133,10 @@ export const isEnding = (verdict: Verdict): boolean => verdict._tag === "Restart
  * @category combinators
  */
 export const carriedOver = (verdict: Verdict, theirs: Statement, listenerIncarnationId: string): Statement => {
-  const { base, next, peerIncarnationId } = theirs
-  if (peerIncarnationId === undefined) return { ...theirs, ...fresh, base, next }
-  return peerIncarnationId === listenerIncarnationId && theirs.epoch === verdict.epoch ? theirs : { ...theirs, ...fresh }
+  const { base, epoch, next, peerIncarnationId } = theirs
+  if (epoch === verdict.epoch && peerIncarnationId === listenerIncarnationId) return theirs
+  const goesOn = epoch === verdict.epoch && peerIncarnationId === undefined
+  return goesOn ? { ...theirs, ...fresh, base, next } : { ...theirs, ...fresh }
 }
 
 /**

@@ -57,6 +57,8 @@ export interface RemoteStatus {
   readonly held: boolean
   /** How many messages this handle has transmitted again since it was made. */
   readonly resent: number
+  /** How many messages of the peer's never came, and were passed, since this handle was made. */
+  readonly lostByPeer: number
 }
 
 /**

@@ -64,7 +64,8 @@ export interface PendingMessage {
 }
 
 /**
- * Why a message ended without being delivered, or without this side knowing whether it was.
+ * Why a message ended without being delivered, or without this side knowing whether it was. A letter with the reason
+ * `LostByPeer` stands for messages of a peer of the base profile that never came, as many as `detail` says from `seq` on.
  *
  * @since 0.1.0
  * @category models
@@ -77,6 +78,7 @@ export type DeadLetterReason =
   | "RejectedHere"
   | "HandlerFailed"
   | "Malformed"
+  | "LostByPeer"
 
 /**
  * A message that ended other than well, kept for people to look at.

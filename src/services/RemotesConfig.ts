@@ -34,6 +34,10 @@ export const Options = Schema.Struct({
     "50 millis",
     "how long a receipt from a peer of the base profile may go unacknowledged when nothing else is sent"
   ),
+  gapTimeout: Declare.duration(
+    "15 seconds",
+    "how long a message of a peer of the base profile may be missing before it is on record as lost and passed"
+  ),
   streamInactivityTimeout: Declare.duration(
     "120 seconds",
     "how long a stream may be silent in both directions; less than 5 s counts as 5 s"

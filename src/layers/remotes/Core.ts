@@ -2,9 +2,11 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { EarlyMessages } from "../../protocol/EarlyMessages.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import type { Refusal } from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
+import type { WireMessage } from "../../protocol/WireMessage.ts"
 import type { DeadLetter, RemoteRecord } from "../../services/RemoteStore.ts"
 import * as Outbox from "./Outbox.ts"
 import * as Reserve from "./Reserve.ts"
@@ -68,6 +70,13 @@ export interface Ending {
 }
 
 /**
+ * A message in its place in the sequence.
+ *
+ * @internal
+ */
+export type Sequenced = Extract<WireMessage, { _tag: "Sequenced" }>
+
+/**
  * The channel that messages go through now.
  *
  * @internal
@@ -86,6 +95,8 @@ export interface OpenChannel {
   rounds: number
   /** When the peer was probed because of such a deadline; undefined if it was not. */
   probedAt: number | undefined
+  /** What came on this channel ahead of something that is missing; only from a peer of the base profile. */
+  early: EarlyMessages<Sequenced>
 }
 
 /**
@@ -125,6 +136,7 @@ export interface Core {
   /** Whether `pendingBytes` has to be counted anew, because messages were settled whose size is not known here. */
   miscounted: boolean
   resent: number
+  lostByPeer: number
   /** Whether the kernel holds the line: it was busy, or the store was, when the last message was offered to it. */
   held: boolean
   /** How many `bringOutYourDead` to the peer only answer one of the peer's. */
@@ -200,7 +212,8 @@ export const make = (record: RemoteRecord, known: boolean, pendingBytes: number)
   miscounted: false,
   resent: 0,
   held: false,
-  echoes: 0
+  echoes: 0,
+  lostByPeer: 0
 })
 
 /**

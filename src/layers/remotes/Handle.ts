@@ -113,6 +113,10 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       wake()
     })
   )
+  const gapDeadline = yield* makeDeadline(
+    config.gapTimeout,
+    Effect.suspend(() => (core.channel === undefined ? Effect.void : link.remind(core.channel.number)))
+  )
   const tidy = yield* makeDeadline(
     tidyDelay,
     Effect.catchAll(store.transaction(store.enlist(participant)), (error) =>
@@ -130,6 +134,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     redemptions,
     ackDeadline,
     delayedAck,
+    gapDeadline,
     tidy,
     wake,
     notify,
@@ -254,7 +259,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     acknowledgedSeq: core.window.settled,
     receivedSeq: core.received,
     held: core.held,
-    resent: core.resent
+    resent: core.resent,
+    lostByPeer: core.lostByPeer
   }))
 
   const handle: RemoteHandleService = {

@@ -10,6 +10,7 @@ import { PeerRestartedError, SessionResetError } from "../../errors/RemoteError.
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError } from "../../errors/TransportError.ts"
 import type { Deadline } from "../../internal/deadline.ts"
+import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
@@ -18,10 +19,10 @@ import * as WireMessage from "../../protocol/WireMessage.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
 import type { LinkError, LinkEvent } from "../../services/Transport.ts"
-import type { OpenChannel } from "./Core.ts"
+import type { OpenChannel, Sequenced } from "./Core.ts"
 import { forgetFlight, settle } from "./Core.ts"
-import type { Receiver, Sequenced } from "./receiving.ts"
-import { receive } from "./receiving.ts"
+import type { Receiver } from "./receiving.ts"
+import { passHole, receive } from "./receiving.ts"
 import type { Sender } from "./sending.ts"
 import { stageEnding } from "./staging.ts"
 
@@ -36,6 +37,8 @@ export interface Converser extends Sender, Receiver {
   readonly notify: () => void
   /** There may be room for more messages. */
   readonly makeRoom: () => void
+  /** Passes when something of the peer's has been missing for too long. */
+  readonly gapDeadline: Deadline
   /** Passes when settled messages have waited for long enough to be removed from the store. */
   readonly tidy: Deadline
   /** Tells those who wait for the answer to a redemption that none will come. */
@@ -156,7 +159,8 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
       acknowledged: 0,
       ackDue: false,
       rounds: 0,
-      probedAt: undefined
+      probedAt: undefined,
+      early: EarlyMessages.empty
     }
     core.channel = channel
     yield* recordOpening(converser, incarnationId, said === undefined ? 0 : Session.abandoned(core.received, said))
@@ -175,6 +179,20 @@ interface Read {
   readonly violation: string | undefined
 }
 
+/** A message of a peer of the base profile: one that is next in line brings along those that only waited for it. */
+const arrive = (
+  channel: OpenChannel,
+  received: number,
+  message: Sequenced,
+  bytes: number,
+  messages: Array<Sequenced>
+): ReceiveWindow.Place => {
+  const { early, place, taken } = EarlyMessages.arrive(channel.early, received, { seq: message.seq, bytes, message })
+  channel.early = early
+  messages.push(...taken)
+  return place
+}
+
 /** Decodes frames, takes their ACKs, and picks the messages that are next in line. */
 const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>): Read => {
   const messages: Array<Sequenced> = []
@@ -190,17 +208,16 @@ const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<U
       core.window = window.right
     }
     if (message._tag === "Ack") continue
-    const place = ReceiveWindow.place(core.received + messages.length, message.seq)
-    if (place === "next") messages.push(message)
+    const received = core.received + messages.length
+    const place = channel.extended
+      ? ReceiveWindow.place(received, message.seq)
+      : arrive(channel, received, message, frame.length, messages)
     if (place === "duplicate") repeated = true
-    // To a peer of the base profile the resend will bring what is missing, and this one again.
-    if (place === "early" && channel.extended) {
-      return {
-        messages,
-        repeated,
-        violation: `message ${message.seq} came before message ${core.received + messages.length + 1}`
-      }
+    if (!channel.extended || place === "duplicate") continue
+    if (place === "early") {
+      return { messages, repeated, violation: `message ${message.seq} came before message ${received + 1}` }
     }
+    messages.push(message)
   }
   return { messages, repeated, violation: undefined }
 }
@@ -247,10 +264,29 @@ const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArr
   return mayRecord() ? undefined : "there is no room for another remote"
 }
 
+/** Has the deadline for what is missing run as long as it is, from when it was noticed or anything was taken last. */
+const watchGap = ({ core, gapDeadline }: Converser, channel: OpenChannel, tookAny: boolean) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    if (core.channel !== channel) return
+    const { since } = channel.early
+    channel.early = EarlyMessages.wait(channel.early, now, tookAny)
+    if (channel.early.since === undefined) gapDeadline.disarm()
+    else if (channel.early.since !== since) gapDeadline.arm()
+  })
+
+/** Ends a channel whose peer does what it must not. */
+const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string) =>
+  Effect.gen(function* () {
+    const error = new ProtocolViolationError({ peerId: core.peerId, reason })
+    yield* Effect.logWarning(error.message)
+    yield* link.drop(channel.number, error)
+  })
+
 const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>) =>
   Effect.gen(function* () {
-    const { core, link } = converser
+    const { core } = converser
     const { acknowledged } = core.window
+    const wasWaiting = channel.early.since !== undefined
     const { messages, repeated, violation } = read(converser, channel, frames)
     if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
     const objection = strangerViolation(converser, messages)
@@ -263,11 +299,9 @@ const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArr
     }
     converser.wake()
     const reason = objection ?? violation
-    if (reason === undefined) return true
-    const error = new ProtocolViolationError({ peerId: core.peerId, reason })
-    yield* Effect.logWarning(error.message)
-    yield* link.drop(channel.number, error)
-    return false
+    if (reason !== undefined) yield* hangUp(converser, channel, reason)
+    else if (wasWaiting || channel.early.held.length > 0) yield* watchGap(converser, channel, messages.length > 0)
+    return reason === undefined
   })
 
 const onFrames = (converser: Converser, { channel: number, frames }: Extract<LinkEvent, { _tag: "Frames" }>) =>
@@ -282,13 +316,34 @@ const onFrames = (converser: Converser, { channel: number, frames }: Extract<Lin
     }
   })
 
+/** Something may have been missing for too long: then it is passed as lost, on record, and what came after it is taken. */
+const onReminded = (converser: Converser, number: number) =>
+  Effect.gen(function* () {
+    const { config, core } = converser
+    const { channel } = core
+    if (channel?.number !== number) return
+    const now = yield* Clock.currentTimeMillis
+    const passed = EarlyMessages.pass(channel.early, core.received, now, Duration.toMillis(config.gapTimeout))
+    if (passed === undefined) return
+    const objection = strangerViolation(converser, passed.taken)
+    if (objection !== undefined) {
+      core.channel = undefined
+      return yield* hangUp(converser, channel, objection)
+    }
+    channel.early = passed.early
+    yield* holdLine(converser, passHole(converser, passed.hole))
+    yield* receiveAll(converser, passed.taken)
+    yield* watchGap(converser, channel, true)
+  })
+
 const onLost = (converser: Converser, number: number, error: LinkError) =>
   Effect.suspend(() => {
-    const { ackDeadline, core, delayedAck, link, notify } = converser
+    const { ackDeadline, core, delayedAck, gapDeadline, link, notify } = converser
     if (core.channel?.number === number) core.channel = undefined
     if (core.channel === undefined) {
       ackDeadline.disarm()
       delayedAck.disarm()
+      gapDeadline.disarm()
       forgetFlight(core)
     }
     notify()
@@ -327,6 +382,8 @@ export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>)
           return onOpened(converser, event)
         case "Frames":
           return onFrames(converser, event)
+        case "Reminded":
+          return onReminded(converser, event.channel)
         case "Lost":
           return onLost(converser, event.channel, event.error)
       }

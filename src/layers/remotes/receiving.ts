@@ -10,20 +10,14 @@ import type { StoreError } from "../../errors/StoreError.ts"
 import { DeliveryRejectedError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
 import type { Delivery } from "../../protocol/Delivery.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
+import type { Hole } from "../../protocol/EarlyMessages.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { DeadLetterReason, Participant, RemoteStore } from "../../services/RemoteStore.ts"
-import type { Core } from "./Core.ts"
+import type { Core, Sequenced } from "./Core.ts"
 import { noteRefusal } from "./Core.ts"
 import { expectEcho } from "./echoes.ts"
 import { stageBody } from "./staging.ts"
-
-/**
- * A message in its place in the sequence, ready to be taken.
- *
- * @internal
- */
-export type Sequenced = Extract<WireMessage.WireMessage, { _tag: "Sequenced" }>
 
 /**
  * @internal
@@ -225,3 +219,30 @@ export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>):
       return count
     })
   )
+
+/**
+ * Passes numbers that the peer gave up: a letter tells of them, and the receipt goes on behind them.
+ *
+ * @internal
+ */
+export const passHole = ({ core, participant, store }: Receiver, hole: Hole): Effect.Effect<void, StoreError> => {
+  const { from, through } = hole
+  const numbers = from === through ? `message ${from}` : `messages ${from} to ${through}`
+  return Effect.zipRight(
+    store.transaction(
+      Effect.gen(function* () {
+        yield* store.enlist(participant)
+        const at = yield* Clock.currentTimeMillis
+        const { epoch, peerId, staged } = core
+        const detail = `${numbers} never came`
+        const letter = { peerId, epoch, seq: from, body: emptyBody, detail, at } as const
+        staged.letters.push({ ...letter, direction: "inbound", reason: "LostByPeer" })
+        staged.received = through
+        staged.after.push(() => {
+          core.lostByPeer += through - from + 1
+        })
+      })
+    ),
+    Effect.logWarning(`the peer lost ${numbers}; going on behind`)
+  )
+}

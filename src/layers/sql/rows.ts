@@ -56,7 +56,8 @@ const LetterRow = Schema.Struct({
     "RejectedByPeer",
     "RejectedHere",
     "HandlerFailed",
-    "Malformed"
+    "Malformed",
+    "LostByPeer"
   ),
   detail: Schema.String,
   at: Whole,
