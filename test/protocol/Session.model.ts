@@ -66,6 +66,7 @@ export type Op = {
     | "transmit"
     | "arrive"
     | "connect"
+    | "talk"
     | "late"
     | "lose"
     | "crash"
@@ -158,7 +159,15 @@ const lose = (world: World): void => {
   for (const side of world.sides) if (!side.known) start(side)
 }
 
+/** A process ends with all its streams, so that nothing that was said to it arrives any more, and another one starts. */
+const crash = (world: World, who: Which): void => {
+  lose(world)
+  world.late[other(who)].length = 0
+  start(world.sides[who])
+}
+
 const append = (world: World, who: Which, count: number): void => {
+  if (count === 0) return
   const side = world.sides[who]
   const given = new Map(side.store.given)
   const pending = new Map(side.store.pending)
@@ -277,7 +286,8 @@ const connect = (world: World, who: Which, count: number): void => {
     world.late[who].push({ statement: statements[who], past: world.sides[who].past })
     return lose(world)
   }
-  world.disturbed = false
+  // Who has nothing on record forgets the new session with the channel, and learns of it anew with what it says next.
+  world.disturbed = world.sides.some(({ epoch, known }) => !known && epoch > 0)
   world.open = true
   const again = [Session.settle(statementOf(one), statementOf(two)), Session.settle(statementOf(two), statementOf(one))]
   for (const verdict of again) {
@@ -303,14 +313,13 @@ const arriveLate = (world: World, who: Which, count: number): void => {
 }
 
 const replaceStore = (world: World, who: Which, store: Store): void => {
-  lose(world)
   // While somebody puts a copy back, the other side has long written what it had settled.
   const them = world.sides[other(who)]
   if (them.known) commit(them, false)
   world.disturbed = true
   world.sides[who].store = store
   world.sides[who].past += 1
-  start(world.sides[who])
+  crash(world, who)
 }
 
 const giveUp = (world: World, who: Which): void => {
@@ -332,13 +341,14 @@ const step = (world: World, { count, what, who }: Op): void => {
       return arrive(world, who, count)
     case "connect":
       return connect(world, who, count)
+    case "talk":
+      return talk(world, count)
     case "late":
       return arriveLate(world, who, count)
     case "lose":
       return lose(world)
     case "crash":
-      lose(world)
-      return start(side)
+      return crash(world, who)
     case "tidy":
       return side.known ? commit(side, world.open) : undefined
     case "giveUp":
@@ -358,15 +368,21 @@ const step = (world: World, { count, what, who }: Op): void => {
   }
 }
 
-/** With a network that works for long enough, everything that is not given up arrives. */
-const finish = (world: World): void => {
+/** The two connect and say everything that they have to say, and something more. */
+const talk = (world: World, count: number): void => {
   connect(world, 0, 7)
   for (let round = 0; round < 3; round += 1) {
     for (const who of [0, 1] as const) {
+      if (round === 0) append(world, who, (count >> (2 * who)) % 4)
       transmit(world, who, Infinity)
       arrive(world, other(who), Infinity)
     }
   }
+}
+
+/** With a network that works for long enough, everything that is not given up arrives. */
+const finish = (world: World): void => {
+  talk(world, 0)
   for (const who of [0, 1] as const) {
     const {
       store: { given, givenUp },
@@ -399,7 +415,7 @@ export const run = (script: ReadonlyArray<Op>): World["verdicts"] => {
 
 /** Scripts of the given things, the ordinary ones more often. */
 export const script = (special: ReadonlyArray<Op["what"]>): FastCheck.Arbitrary<ReadonlyArray<Op>> => {
-  const ordinary = ["append", "transmit", "arrive", "connect"] as const
+  const ordinary = ["append", "transmit", "arrive", "connect", "talk"] as const
   const what = FastCheck.oneof(
     { weight: 5, arbitrary: FastCheck.constantFrom<Op["what"]>(...ordinary) },
     { weight: 2, arbitrary: FastCheck.constantFrom<Op["what"]>(...special) }
