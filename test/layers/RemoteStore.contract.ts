@@ -16,6 +16,7 @@ import * as PeerId from "../../src/protocol/PeerId.ts"
 import {
   RemoteStore,
   type DeadLetter,
+  type DeadLetterReason,
   type Participant,
   type PendingMessage,
   type RemoteRecord,
@@ -73,6 +74,18 @@ export const letter = (seq: number): Omit<DeadLetter, "id"> => ({
   detail: "why",
   at: 1_700_000_000_000
 })
+
+/** Each of them; the compiler sees to it that none is missing. */
+const reasons: { readonly [Reason in DeadLetterReason]: Reason } = {
+  GivenUp: "GivenUp",
+  PeerRestarted: "PeerRestarted",
+  SessionReset: "SessionReset",
+  RejectedByPeer: "RejectedByPeer",
+  RejectedHere: "RejectedHere",
+  HandlerFailed: "HandlerFailed",
+  Malformed: "Malformed",
+  LostByPeer: "LostByPeer"
+}
 
 const everything = { fromSeq: 0, maxMessages: 1_000_000, maxBytes: 1_000_000_000 }
 
@@ -330,6 +343,19 @@ export const contract = (name: string, implementation: Implementation): void => 
         )
         assert.deepStrictEqual(yield* seqs(bob), [])
         assert.deepStrictEqual(yield* seqs(alice), [1])
+      })
+    )
+
+    test(
+      "gives back a letter of whatever reason",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.addDeadLetters(Object.values(reasons).map((reason) => ({ ...letter(1), reason })))
+        const kept = yield* store.listDeadLetters({ afterId: 0, limit: 100 })
+        assert.deepStrictEqual(
+          kept.map(({ reason }) => reason),
+          Object.values(reasons)
+        )
       })
     )
 

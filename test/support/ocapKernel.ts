@@ -354,8 +354,11 @@ export const startOcapKernel = Effect.fnUntraced(function* (options: OcapKernelO
 
   const dial = Effect.suspend(() =>
     address === undefined
-      ? Effect.fail(new Error("nobody to dial"))
-      : Effect.tryPromise(async () => node.dialProtocol(multiaddr(address), protocol))
+      ? Effect.fail("nobody to dial")
+      : Effect.tryPromise({
+          try: async () => node.dialProtocol(multiaddr(address), protocol),
+          catch: (cause) => `the dial failed: ${String(cause)}`
+        })
   )
 
   /** Opens a stream, with as many handshakes as its kernel has sends under way: each writes its own, one is answered. */
