@@ -39,6 +39,12 @@ const count = (fallback: number, least = 1) =>
     fallback
   )
 
+const GiveUp = Schema.Union(
+  Schema.Literal("never"),
+  Schema.Struct({ afterAttempts: Schema.Number.pipe(Schema.filter((it) => Number.isSafeInteger(it) && it >= 1)) }),
+  Schema.Struct({ after: DurationInput })
+)
+
 /**
  * Every option, its unit and its default. Durations are `Duration`s, sizes are bytes.
  *
@@ -76,6 +82,11 @@ export const Options = Schema.Struct({
   overflow: option(Schema.Literal("wait", "fail"), 'must be "wait" or "fail"', "wait"),
   /** How many resends the deadline of a redemption has room for: it is (this + 1) times `ackTimeout`. */
   redemptionRetries: count(3, 0),
+  /**
+   * When to give a peer up by itself: never, after that many attempts in a row to connect have failed, or after so long without
+   * contact; only while something is pending for it. A handshake is contact.
+   */
+  giveUp: option(GiveUp, 'must be "never", { afterAttempts } from 1 on, or { after } of at least 1 ms', "never"),
   /** How many peers may have a record in the store. */
   maxRemotes: count(10_000)
 })
@@ -85,6 +96,15 @@ export const Options = Schema.Struct({
  * @category models
  */
 export type Options = typeof Options.Type
+
+/**
+ * The value of `giveUp` for what an ocap-kernel does: it sends what is not acknowledged again after 10 s, three times, and gives
+ * up when the last of these has been left alone for 10 s, too. Here it is time without contact that counts.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const giveUpLikeOcapKernel = { after: Duration.times(Duration.seconds(10), 3 + 1) }
 
 const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })
 

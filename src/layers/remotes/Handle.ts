@@ -31,6 +31,7 @@ import { converse, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
+import { watchForGiveUp } from "./givingUp.ts"
 import type { Redemptions } from "./receiving.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
@@ -138,11 +139,38 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     mayRecord: options.mayRecord
   }
 
+  const giveUpIf = Effect.fn("RemoteHandle.giveUp")(function* (reason: string, isDue: () => boolean) {
+    const why = new GivenUpError({ peerId, reason })
+    const pending = SendWindow.pending(core.window) > 0
+    const done = yield* store.transaction(
+      Effect.gen(function* () {
+        if (!isDue()) return false
+        yield* store.enlist(participant)
+        const at = yield* Clock.currentTimeMillis
+        yield* stageEnding(core, store, { why, reason: "GivenUp", detail: reason, epoch: undefined, at })
+        core.staged.after.push(() => rejectRedemptions(why))
+        yield* tellKernel(store, port, peerId, why)
+        return true
+      })
+    )
+    if (!done) return
+    makeRoom()
+    // The next handshake tells a peer of ours from which number on it may expect something again.
+    if (pending && core.channel?.extended === true) {
+      const cause = new HandshakeError({ peerId, reason: "messages were given up; the session is stated anew" })
+      yield* link.drop(core.channel.number, cause)
+    }
+  })
+
+  const watch = yield* watchForGiveUp({ core, link, policy: config.giveUp, giveUp: giveUpIf })
+
   const write = Effect.gen(function* () {
     yield* awake.await
     awake.unsafeClose()
     if (core.channel !== undefined) return yield* flush(converser)
-    if (SendWindow.pending(core.window) > 0) yield* link.want
+    if (SendWindow.pending(core.window) === 0) return
+    yield* watch.waiting
+    yield* link.want
   })
 
   /** A bug in here must not end the conversation: the channel is dropped, and the next one brings again what was in hand. */
@@ -225,26 +253,6 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     )
   })
 
-  const giveUp = Effect.fn("RemoteHandle.giveUp")(function* (reason: string) {
-    const why = new GivenUpError({ peerId, reason })
-    const pending = SendWindow.pending(core.window) > 0
-    yield* store.transaction(
-      Effect.gen(function* () {
-        yield* store.enlist(participant)
-        const at = yield* Clock.currentTimeMillis
-        yield* stageEnding(core, store, { why, reason: "GivenUp", detail: reason, epoch: undefined, at })
-        core.staged.after.push(() => rejectRedemptions(why))
-        yield* tellKernel(store, port, peerId, why)
-      })
-    )
-    makeRoom()
-    // The next handshake tells a peer of ours from which number on it may expect something again.
-    if (pending && core.channel?.extended === true) {
-      const cause = new HandshakeError({ peerId, reason: "messages were given up; the session is stated anew" })
-      yield* link.drop(core.channel.number, cause)
-    }
-  })
-
   const status: Effect.Effect<RemoteStatus> = Effect.map(link.state, (state) => ({
     peerId,
     link: state,
@@ -261,7 +269,11 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     peerId,
     deliver,
     redeemOcapUrl,
-    giveUp,
+    giveUp: (reason) =>
+      Effect.zipLeft(
+        giveUpIf(reason, () => true),
+        watch.rest
+      ),
     status,
     changes: Stream.merge(Stream.void, Stream.merge(link.changes, Stream.fromPubSub(news))).pipe(
       Stream.mapEffect(() => status)
