@@ -1,14 +1,11 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
-import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { NetworkStoppedError, ProtocolViolationError } from "../../errors/ConnectionError.ts"
-import type { OutcomeUnknownError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
-import { GivenUpError, RedemptionTimeoutError } from "../../errors/RemoteError.ts"
+import { GivenUpError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, ResourceLimitError } from "../../errors/TransportError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
@@ -22,7 +19,7 @@ import type { KernelPort } from "../../services/KernelPort.ts"
 import type { DeliverError, Receipt, RemoteHandleService, RemoteStatus } from "../../services/RemoteHandle.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
-import type { RemoteStore } from "../../services/RemoteStore.ts"
+import type { RemoteStore, StoredRedemption } from "../../services/RemoteStore.ts"
 import type { Link } from "../../services/Transport.ts"
 import { makeAdmission } from "./admission.ts"
 import type { Committer, Placed } from "./committer.ts"
@@ -32,7 +29,7 @@ import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
 import { watchForGiveUp } from "./givingUp.ts"
-import type { Redemptions } from "./receiving.ts"
+import { makeRedemptions } from "./redemptions.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
 
@@ -48,6 +45,8 @@ export interface HandleOptions {
   readonly config: Options
   readonly committer: Committer
   readonly mayRecord: () => boolean
+  /** What the peer was asked for before. */
+  readonly redemptions: ReadonlyArray<StoredRedemption>
   /** Called when the peer is gone and left nothing behind. */
   readonly forget: () => void
 }
@@ -64,11 +63,6 @@ export interface HandleActor {
 
 /** How long settled messages may stay in the store when no other commit takes them along. */
 const tidyDelay = Duration.millis(200)
-
-/** 128 bits in hexadecimal: unique among all of this kernel's lives. */
-const makeReplyKey = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 32), 4), (words) =>
-  words.map((word) => word.toString(16).padStart(8, "0")).join("")
-)
 
 /** Nothing was sent that could be lost. */
 const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
@@ -87,21 +81,54 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const admission = makeAdmission(core, config)
   const { makeRoom } = admission
   const news = yield* PubSub.sliding<void>(1)
-  const redemptions: Redemptions = new Map()
   let stopped = false
 
   const wake = () => awake.unsafeOpen()
   const notify = () => {
     news.unsafeOffer(undefined)
   }
-  const rejectRedemptions = (why: OutcomeUnknownError | NetworkStoppedError) => {
-    for (const waiter of redemptions.values()) Deferred.unsafeDone(waiter, Effect.fail(why))
-    redemptions.clear()
-  }
   const participant = makeParticipant(core, store, () => {
     wake()
     notify()
   })
+
+  const stageInTurn = (lane: Lane, body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
+    Effect.suspend(() => {
+      const objection = admission.objectionInTurn(lane, body.length)
+      return objection === undefined
+        ? Effect.map(store.enlist(participant), () => stageBody(core, body))
+        : Effect.fail(objection)
+    })
+
+  /** `commit` gives the message its place, outside of a transaction of the caller's. */
+  const submit = (
+    content: Exclude<Content, { _tag: "Malformed" }>,
+    lane: Lane,
+    commit: (body: Uint8Array) => Effect.Effect<Placed, DeliverError>
+  ): Effect.Effect<Placed, DeliverError> =>
+    Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
+      if (stopped) return Effect.fail(new NetworkStoppedError())
+      const body = WireMessage.encodeBody(content)
+      const size = WireMessage.largestFrame(body.length)
+      if (size > config.maxMessageSize) {
+        return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max: config.maxMessageSize }))
+      }
+      return inTransaction ? stageInTurn(lane, body) : admission.enter(lane, body.length, commit(body))
+    })
+
+  const commitAlone = (body: Uint8Array) => committer.commit(core, participant, body)
+
+  const redemptions = makeRedemptions({
+    core,
+    store,
+    config,
+    found: options.redemptions,
+    ask: (request, along) =>
+      submit(request, "ordinary", (body) =>
+        store.transaction(Effect.map(Effect.zipRight(store.enlist(participant), along), () => stageBody(core, body)))
+      )
+  })
+  const rejectRedemptions = redemptions.reject
 
   const ackDeadline = yield* makeDeadline(
     Duration.times(config.ackTimeout, 0.5),
@@ -205,28 +232,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     )
   }
 
-  const stageInTurn = (lane: Lane, body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
-    Effect.suspend(() => {
-      const objection = admission.objectionInTurn(lane, body.length)
-      return objection === undefined
-        ? Effect.map(store.enlist(participant), () => stageBody(core, body))
-        : Effect.fail(objection)
-    })
-
-  const submit = (content: Exclude<Content, { _tag: "Malformed" }>, lane: Lane): Effect.Effect<Placed, DeliverError> =>
-    Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
-      if (stopped) return Effect.fail(new NetworkStoppedError())
-      const body = WireMessage.encodeBody(content)
-      const size = WireMessage.largestFrame(body.length)
-      if (size > config.maxMessageSize) {
-        return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max: config.maxMessageSize }))
-      }
-      return inTransaction
-        ? stageInTurn(lane, body)
-        : admission.enter(lane, body.length, committer.commit(core, participant, body))
-    })
-
-  const send = (delivery: Delivery) => Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery)), receiptFor)
+  const send = (delivery: Delivery) =>
+    Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery), commitAlone), receiptFor)
 
   const deliver: RemoteHandleService["deliver"] = (delivery) =>
     delivery._tag === "BringOutYourDead" && !stopped
@@ -234,24 +241,6 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
           isEcho ? Effect.succeed(suppressed) : send(delivery)
         )
       : send(delivery)
-
-  const redeemTimeout = Duration.times(config.ackTimeout, config.redemptionRetries + 1)
-  const redeemOcapUrl: RemoteHandleService["redeemOcapUrl"] = Effect.fn("RemoteHandle.redeemOcapUrl")(function* (url) {
-    if (yield* store.inTransaction) {
-      return yield* Effect.dieMessage("redeemOcapUrl waits for the peer, so it cannot run inside of a transaction")
-    }
-    const replyKey = yield* makeReplyKey
-    const answer = yield* Deferred.make<string, RedemptionRefusedError | OutcomeUnknownError | NetworkStoppedError>()
-    redemptions.set(replyKey, answer)
-    return yield* submit({ _tag: "RedeemUrl", url, replyKey }, "ordinary").pipe(
-      Effect.zipRight(Deferred.await(answer)),
-      Effect.timeoutFail({
-        duration: redeemTimeout,
-        onTimeout: () => new RedemptionTimeoutError({ peerId, timeout: redeemTimeout })
-      }),
-      Effect.ensuring(Effect.sync(() => redemptions.delete(replyKey)))
-    )
-  })
 
   const status: Effect.Effect<RemoteStatus> = Effect.map(link.state, (state) => ({
     peerId,
@@ -268,7 +257,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const handle: RemoteHandleService = {
     peerId,
     deliver,
-    redeemOcapUrl,
+    redeemOcapUrl: redemptions.redeem,
     giveUp: (reason) =>
       Effect.zipLeft(
         giveUpIf(reason, () => true),
