@@ -86,13 +86,13 @@ export class IntentionalCloseError extends Schema.TaggedError<IntentionalCloseEr
 }
 
 /**
- * A limit of this kernel was reached; `limit` names the option, `current` and `max` are in its unit.
+ * A limit of this kernel was reached; `limit` names the option (`redemptions`: 1,000 for each peer), `current` and `max` are in its unit.
  *
  * @since 0.1.0
  * @category errors
  */
 export class ResourceLimitError extends Schema.TaggedError<ResourceLimitError>()("ResourceLimitError", {
-  limit: Schema.Literal("messageSize", "pendingMessages", "pendingBytes", "connections", "remotes"),
+  limit: Schema.Literal("messageSize", "pendingMessages", "pendingBytes", "connections", "remotes", "redemptions"),
   current: Schema.Number,
   max: Schema.Number
 }) {

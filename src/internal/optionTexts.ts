@@ -29,6 +29,10 @@ export const variableOf = (option: string): string => `REMOTES_${Str.camelToSnak
  */
 export const parameterOf = ({ kind, name }: Options.Described): string => (kind === "duration" ? `${name}Ms` : name)
 
+/** Secrets are never in a query string, and what has parts has no text form. */
+const hasParameter = (option: Options.Described): option is Options.Described & { readonly kind: Options.Kind } =>
+  option.kind !== undefined && option.kind !== "secret" && option.kind !== "structured"
+
 /** What stands for a text that cannot be read: no option may be that. */
 const unreadable = null
 
@@ -59,6 +63,7 @@ const readParameter = (kind: Options.Kind, text: string): unknown => {
       return readFlag(text)
     case "choice":
       return text
+    case "structured":
     case "secret":
       return undefined
   }
@@ -98,6 +103,7 @@ const readVariable = ({ kind, name }: Options.Described): Config.Config<Option.O
       return read(Config.string(variable), readFlag)
     case "secret":
       return read(Config.redacted(variable), (text) => text)
+    case "structured":
     case undefined:
       return Config.succeed(Option.none())
   }
@@ -147,7 +153,7 @@ export const make = <A extends object, I extends object>(schema: Schema.Schema<A
     const query = new URLSearchParams(search ?? "")
     const given = options.flatMap((option): ReadonlyArray<Read> => {
       const text = query.get(parameterOf(option))
-      if (text === null || option.kind === undefined || option.kind === "secret") return []
+      if (text === null || !hasParameter(option)) return []
       return [{ option: option.name, value: readParameter(option.kind, text), text }]
     })
     return decodeRead(given, { nameOf: (name) => parameters.get(name) ?? name, allowedOf: allowedInParameter })
@@ -162,7 +168,7 @@ export const make = <A extends object, I extends object>(schema: Schema.Schema<A
       for (const option of options) {
         const value = values.get(option.name)
         if (given.get(option.name) === undefined || isEmptyList(value)) continue
-        if (option.kind === undefined || option.kind === "secret") continue
+        if (!hasParameter(option)) continue
         const text = writeParameter(value)
         if (text !== undefined) query.set(parameterOf(option), text)
         else problems.push(Options.problem(option.name, "must be whole milliseconds in a query string", value))

@@ -18,11 +18,11 @@ import { InvalidOptionsError } from "../errors/ConfigError.ts"
 import { excerpt } from "../errors/excerpt.ts"
 
 /**
- * What an option is, as far as its text forms go. An option of no kind can only be given in code.
+ * What an option is, as far as its text forms go. One that is structured, or of no kind, can only be given in code.
  *
  * @internal
  */
-export type Kind = "duration" | "count" | "texts" | "flag" | "choice" | "secret"
+export type Kind = "duration" | "count" | "texts" | "flag" | "choice" | "structured" | "secret"
 
 interface Facts {
   readonly kind: Kind
@@ -53,8 +53,12 @@ const withoutDefault = <A, I>(schema: Schema.Schema<A, I>, facts: Facts) =>
 const isDurationInput = (value: unknown): value is Duration.DurationInput =>
   Option.exists(Duration.decodeUnknown(value), (it) => Duration.isFinite(it) && Duration.toMillis(it) >= 1)
 
-/** Anything that Effect takes as a duration. */
-const DurationInput = Schema.transform(Schema.declare(isDurationInput), Schema.DurationFromSelf, {
+/**
+ * Anything that Effect takes as a duration.
+ *
+ * @internal
+ */
+export const DurationInput = Schema.transform(Schema.declare(isDurationInput), Schema.DurationFromSelf, {
   strict: true,
   decode: (input) => Duration.decode(input),
   encode: (duration) => duration
@@ -190,6 +194,18 @@ export const choice = <const A extends Arr.NonEmptyReadonlyArray<string>>(
     },
     () => fallback
   )
+
+/**
+ * What has more than one part, and so no text form: it can only be given in code.
+ *
+ * @internal
+ */
+export const structured = <A, I>(
+  schema: Schema.Schema<A, I>,
+  allowed: string,
+  fallback: A & string,
+  description: string
+) => withDefault(schema, { kind: "structured", allowed, fallback: `\`"${fallback}"\``, description }, () => fallback)
 
 /**
  * What must not be seen: it is never in a message and never in a query string.

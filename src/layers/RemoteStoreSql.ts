@@ -259,7 +259,10 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
         turns.write((session) =>
           Effect.zipRight(
             execute(session, "remove a peer", statements.clearPending, [peer]),
-            Effect.asVoid(execute(session, "remove a peer", statements.removeRemote, [peer]))
+            Effect.zipRight(
+              execute(session, "remove a peer", statements.clearRedemptions, [peer]),
+              Effect.asVoid(execute(session, "remove a peer", statements.removeRemote, [peer]))
+            )
           )
         ),
 
@@ -276,6 +279,20 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
       countPending: (peer) => turns.read((session) => count(session, peer)),
       removePending: (peer, throughSeq) =>
         change("remove pending messages", statements.removePending, [peer, throughSeq]),
+
+      putRedemption: ({ answer, expiresAt, peerId, replyKey, urlDigest }) =>
+        change("put a redemption", statements.putRedemption, [
+          peerId,
+          replyKey,
+          urlDigest,
+          expiresAt,
+          // As JSON, because not every database takes every character of what a peer may say.
+          answer === undefined ? null : JSON.stringify(answer)
+        ]),
+      listRedemptions: (peer) => query("list redemptions", statements.listRedemptions, [peer], Rows.redemptions),
+      removeRedemption: (peer, replyKey) =>
+        change("remove a redemption", statements.removeRedemption, [peer, replyKey]),
+      clearRedemptions: (peer) => change("remove redemptions", statements.clearRedemptions, [peer]),
 
       addDeadLetters: (letters) =>
         turns.write((session) =>

@@ -16,7 +16,7 @@ import { KernelPort } from "../services/KernelPort.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { Remotes } from "../services/Remotes.ts"
 import { RemotesConfig } from "../services/RemotesConfig.ts"
-import type { RemoteRecord } from "../services/RemoteStore.ts"
+import type { RemoteRecord, StoredRedemption } from "../services/RemoteStore.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
 import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
@@ -55,7 +55,7 @@ export const make = Effect.gen(function* () {
     depart(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void)))
   }
 
-  const open = (link: Link, core: Core.Core) =>
+  const open = (link: Link, core: Core.Core, redemptions: ReadonlyArray<StoredRedemption> = []) =>
     Effect.uninterruptible(
       Effect.gen(function* () {
         const known = entries.get(link.peerId)
@@ -74,6 +74,7 @@ export const make = Effect.gen(function* () {
               config,
               committer,
               mayRecord,
+              redemptions,
               forget: () => forget(link.peerId)
             }),
             handleScope
@@ -90,7 +91,8 @@ export const make = Effect.gen(function* () {
       const link = yield* transport.link(record.peerId)
       const { bytes, messages } = yield* store.countPending(record.peerId)
       yield* transport.registerLocationHints(record.peerId, record.hints)
-      const entry = yield* open(link, Core.make(record, true, bytes))
+      const redemptions = yield* store.listRedemptions(record.peerId)
+      const entry = yield* open(link, Core.make(record, true, bytes), redemptions)
       if (messages > 0) yield* link.want
       return entry
     })

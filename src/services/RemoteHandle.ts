@@ -104,6 +104,9 @@ export interface RemoteHandleService {
   /**
    * Asks the peer for what an OCAP URL of its names, and answers with the reference by which to call it. Fails with
    * `RedemptionTimeoutError` after (`redemptionRetries` + 1) × `ackTimeout` (default 40 s).
+   *
+   * The question is on record, by a digest of the URL: asked again within that time, also after a crash of this kernel, it is not
+   * sent again, and the answer to the first one serves, whenever it came. An answer that nobody waits for any more is ignored.
    */
   readonly redeemOcapUrl: (
     url: OcapUrl

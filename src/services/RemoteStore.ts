@@ -101,6 +101,24 @@ export interface DeadLetter {
 }
 
 /**
+ * A redemption that this kernel asked a peer for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredRedemption {
+  readonly peerId: PeerId
+  /** Names the request in the peer's answer. */
+  readonly replyKey: string
+  /** The SHA-256 of the URL in hexadecimal; whoever has the URL itself has what it names. */
+  readonly urlDigest: string
+  /** Until when the answer is of interest, in milliseconds since the Unix epoch. */
+  readonly expiresAt: number
+  /** What the peer answered; undefined while it has not. */
+  readonly answer: { readonly ok: boolean; readonly value: string } | undefined
+}
+
+/**
  * A relay that this kernel knows.
  *
  * @since 0.1.0
@@ -168,7 +186,7 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     readonly findRemote: (peer: PeerId) => Effect.Effect<Option.Option<RemoteRecord>, StoreError>
     /** Inserts or replaces the record of its peer. */
     readonly putRemote: (record: RemoteRecord) => Effect.Effect<void, StoreError>
-    /** Removes the record and everything pending for the peer; dead letters stay. */
+    /** Removes the record, and everything pending for the peer or asked of it; dead letters stay. */
     readonly removeRemote: (peer: PeerId) => Effect.Effect<void, StoreError>
 
     /** Appends messages, in rising order of `seq`. */
@@ -187,6 +205,14 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     ) => Effect.Effect<{ readonly messages: number; readonly bytes: number }, StoreError>
     /** Removes all pending messages up to and including `throughSeq`. */
     readonly removePending: (peer: PeerId, throughSeq: number) => Effect.Effect<void, StoreError>
+
+    /** Inserts the redemption, or replaces that of the same peer and reply key. */
+    readonly putRedemption: (redemption: StoredRedemption) => Effect.Effect<void, StoreError>
+    /** The redemptions asked of a peer, the first to expire first. */
+    readonly listRedemptions: (peer: PeerId) => Effect.Effect<ReadonlyArray<StoredRedemption>, StoreError>
+    readonly removeRedemption: (peer: PeerId, replyKey: string) => Effect.Effect<void, StoreError>
+    /** Removes all redemptions asked of a peer. */
+    readonly clearRedemptions: (peer: PeerId) => Effect.Effect<void, StoreError>
 
     /** Keeps letters; the oldest beyond the store's cap (default 10,000) fall out. */
     readonly addDeadLetters: (letters: ReadonlyArray<Omit<DeadLetter, "id">>) => Effect.Effect<void, StoreError>

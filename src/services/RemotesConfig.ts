@@ -6,6 +6,7 @@
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -13,6 +14,12 @@ import * as Schema from "effect/Schema"
 import type { InvalidOptionsError } from "../errors/ConfigError.ts"
 import * as Declare from "../internal/options.ts"
 import * as OptionTexts from "../internal/optionTexts.ts"
+
+const GiveUp = Schema.Union(
+  Schema.Literal("never"),
+  Schema.Struct({ afterAttempts: Schema.Number.pipe(Schema.filter((it) => Number.isSafeInteger(it) && it >= 1)) }),
+  Schema.Struct({ after: Declare.DurationInput })
+)
 
 /**
  * Every option, its default and what it is: one line here, and `npm run docs`, make a new one. Durations are `Duration`s, sizes are bytes.
@@ -71,6 +78,12 @@ export const Options = Schema.Struct({
     "whether `deliver` waits for room, or fails with `ResourceLimitError`"
   ),
   redemptionRetries: Declare.count(3, "a redemption has (this + 1) × `ackTimeout`", 0),
+  giveUp: Declare.structured(
+    GiveUp,
+    'must be "never", { afterAttempts } from 1 on, or { after } of at least 1 ms',
+    "never",
+    'when to give a peer up by itself while something is pending for it: `{ afterAttempts: 5 }` failed connection attempts in a row, or `{ after: "1 hour" }` without contact; a handshake is contact. `RemotesConfig.giveUpLikeOcapKernel` is 40 s'
+  ),
   maxRemotes: Declare.count(10_000, "how many peers may have a record in the store")
 })
 
@@ -120,6 +133,15 @@ export const fromQueryString: (search: string | undefined) => Either.Either<Part
  */
 export const toQueryString: (options: typeof Options.Encoded) => Either.Either<string, InvalidOptionsError> =
   texts.toQueryString
+
+/**
+ * The value of `giveUp` for what an ocap-kernel does: it sends what is not acknowledged again after 10 s, three times, and gives
+ * up when the last of these has been left alone for 10 s, too. Here it is time without contact that counts.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const giveUpLikeOcapKernel = { after: Duration.times(Duration.seconds(10), 3 + 1) }
 
 /**
  * The options in force; the defaults where no layer says otherwise.

@@ -20,7 +20,8 @@ import {
   type Participant,
   type PendingMessage,
   type RemoteRecord,
-  type StoredIdentity
+  type StoredIdentity,
+  type StoredRedemption
 } from "../../src/services/RemoteStore.ts"
 
 /** A place that keeps what was committed; `layer` opens it, and may be used again after it was closed. */
@@ -63,6 +64,14 @@ export const identity: StoredIdentity = {
   ocapUrlKey: Redacted.make("cd".repeat(32)),
   incarnationId: "0b9b7d3e-7d0f-4f1c-8f50-4a7a6b1c2d3e"
 }
+
+export const redemption = (replyKey: string, expiresAt = 5, peerId = bob): StoredRedemption => ({
+  peerId,
+  replyKey,
+  urlDigest: "ef".repeat(32),
+  expiresAt,
+  answer: undefined
+})
 
 export const letter = (seq: number): Omit<DeadLetter, "id"> => ({
   peerId: bob,
@@ -141,7 +150,42 @@ export const contract = (name: string, implementation: Implementation): void => 
         assert.isTrue(Option.isNone(yield* store.findRemote(bob)))
         assert.deepStrictEqual(yield* store.readPending(bob, everything), [])
         assert.deepStrictEqual(yield* store.countPending(bob), { messages: 0, bytes: 0 })
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [])
         assert.deepStrictEqual(yield* store.listDeadLetters({ afterId: 0, limit: 10 }), [])
+      })
+    )
+
+    test(
+      "replaces a redemption, lists those of one peer, and removes one or all of them",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const [a, b, c] = [redemption("a", 7), redemption("b", 6), redemption("c", 7)]
+        const other = redemption("a", 7, alice)
+        for (const it of [c, a, b, other]) yield* store.putRedemption(it)
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [b, a, c])
+        const refused = { ...a, answer: { ok: false, value: "\0\ud800" } }
+        const granted = { ...b, expiresAt: 9, answer: { ok: true, value: "ro+1" } }
+        yield* Effect.zipRight(store.putRedemption(refused), store.putRedemption(granted))
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [refused, c, granted])
+        yield* store.removeRedemption(bob, "a")
+        yield* store.removeRedemption(bob, "unknown")
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [c, granted])
+        yield* Effect.flip(
+          store.transaction(
+            Effect.gen(function* () {
+              yield* store.putRedemption(a)
+              yield* store.removeRedemption(bob, "c")
+              yield* store.clearRedemptions(alice)
+              return yield* Effect.fail("undone")
+            })
+          )
+        )
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [c, granted])
+        yield* store.clearRedemptions(bob)
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [])
+        assert.deepStrictEqual(yield* store.listRedemptions(alice), [other])
+        yield* store.removeRemote(alice)
+        assert.deepStrictEqual(yield* store.listRedemptions(alice), [])
       })
     )
 
@@ -158,6 +202,8 @@ export const contract = (name: string, implementation: Implementation): void => 
         yield* store.putRemote({ ...record(alice), incarnationId: undefined, hints: [] })
         yield* store.appendPending(bob, messages(1, 300))
         yield* store.addDeadLetters([letter(1), letter(2)])
+        yield* store.putRedemption({ ...redemption("one"), answer: { ok: true, value: "ro+1" } })
+        yield* store.putRedemption(redemption("two"))
       }),
       Effect.gen(function* () {
         const store = yield* RemoteStore
@@ -182,6 +228,10 @@ export const contract = (name: string, implementation: Implementation): void => 
           letters.map(({ id: _, ...it }) => it),
           [letter(1), letter(2)]
         )
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [
+          { ...redemption("one"), answer: { ok: true, value: "ro+1" } },
+          redemption("two")
+        ])
       })
     )
 

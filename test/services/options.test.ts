@@ -73,15 +73,21 @@ const valueOf = (kind: Declare.Kind | undefined, item: FastCheck.Arbitrary<strin
       return FastCheck.constantFrom("wait", "fail")
     case "secret":
       return item.map((it) => Redacted.make(it))
+    case "structured":
     case undefined:
       return FastCheck.constant(undefined)
   }
 }
 
 const someOf = (options: ReadonlyArray<Declare.Described>, item: FastCheck.Arbitrary<string>) =>
-  FastCheck.record(Object.fromEntries(options.map(({ kind, name }) => [name, valueOf(kind, item)])), {
-    requiredKeys: []
-  })
+  FastCheck.record(
+    Object.fromEntries(
+      options.filter(({ kind }) => kind !== "structured").map(({ kind, name }) => [name, valueOf(kind, item)])
+    ),
+    {
+      requiredKeys: []
+    }
+  )
 
 const variableText = (value: unknown): string =>
   Duration.isDuration(value)
@@ -125,6 +131,7 @@ const wrong: Record<Declare.Kind, ReadonlyArray<readonly [unknown, string]>> = {
     ["Wait", '"Wait"'],
     [1, "1"]
   ],
+  structured: [],
   secret: []
 }
 const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
@@ -133,6 +140,7 @@ const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
   texts: [],
   flag: ["yes", "1", ""],
   choice: ["Wait", ""],
+  structured: [],
   secret: []
 }
 const wrongParameters: Record<Declare.Kind, ReadonlyArray<string>> = {
@@ -141,6 +149,7 @@ const wrongParameters: Record<Declare.Kind, ReadonlyArray<string>> = {
   texts: ["[1,2]", "/ip4/127.0.0.1/tcp/0", '{"a":1}', '["a",null]', "[", "null"],
   flag: ["yes", "1", "", "TRUE"],
   choice: ["Wait", ""],
+  structured: [],
   secret: []
 }
 

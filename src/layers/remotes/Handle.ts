@@ -1,14 +1,11 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
-import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { NetworkStoppedError, ProtocolViolationError } from "../../errors/ConnectionError.ts"
-import type { OutcomeUnknownError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
-import { GivenUpError, RedemptionTimeoutError } from "../../errors/RemoteError.ts"
+import { GivenUpError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, ResourceLimitError } from "../../errors/TransportError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
@@ -22,7 +19,7 @@ import type { KernelPort } from "../../services/KernelPort.ts"
 import type { DeliverError, Receipt, RemoteHandleService, RemoteStatus } from "../../services/RemoteHandle.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
-import type { RemoteStore } from "../../services/RemoteStore.ts"
+import type { RemoteStore, StoredRedemption } from "../../services/RemoteStore.ts"
 import type { Link } from "../../services/Transport.ts"
 import { makeAdmission } from "./admission.ts"
 import type { Committer, Placed } from "./committer.ts"
@@ -31,7 +28,8 @@ import { converse, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
-import type { Redemptions } from "./receiving.ts"
+import { watchForGiveUp } from "./givingUp.ts"
+import { makeRedemptions } from "./redemptions.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
 
@@ -47,6 +45,8 @@ export interface HandleOptions {
   readonly config: Options
   readonly committer: Committer
   readonly mayRecord: () => boolean
+  /** What the peer was asked for before. */
+  readonly redemptions: ReadonlyArray<StoredRedemption>
   /** Called when the peer is gone and left nothing behind. */
   readonly forget: () => void
 }
@@ -63,11 +63,6 @@ export interface HandleActor {
 
 /** How long settled messages may stay in the store when no other commit takes them along. */
 const tidyDelay = Duration.millis(200)
-
-/** 128 bits in hexadecimal: unique among all of this kernel's lives. */
-const makeReplyKey = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 32), 4), (words) =>
-  words.map((word) => word.toString(16).padStart(8, "0")).join("")
-)
 
 /** Nothing was sent that could be lost. */
 const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
@@ -86,21 +81,54 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const admission = makeAdmission(core, config)
   const { makeRoom } = admission
   const news = yield* PubSub.sliding<void>(1)
-  const redemptions: Redemptions = new Map()
   let stopped = false
 
   const wake = () => awake.unsafeOpen()
   const notify = () => {
     news.unsafeOffer(undefined)
   }
-  const rejectRedemptions = (why: OutcomeUnknownError | NetworkStoppedError) => {
-    for (const waiter of redemptions.values()) Deferred.unsafeDone(waiter, Effect.fail(why))
-    redemptions.clear()
-  }
   const participant = makeParticipant(core, store, () => {
     wake()
     notify()
   })
+
+  const stageInTurn = (lane: Lane, body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
+    Effect.suspend(() => {
+      const objection = admission.objectionInTurn(lane, body.length)
+      return objection === undefined
+        ? Effect.map(store.enlist(participant), () => stageBody(core, body))
+        : Effect.fail(objection)
+    })
+
+  /** `commit` gives the message its place, outside of a transaction of the caller's. */
+  const submit = (
+    content: Exclude<Content, { _tag: "Malformed" }>,
+    lane: Lane,
+    commit: (body: Uint8Array) => Effect.Effect<Placed, DeliverError>
+  ): Effect.Effect<Placed, DeliverError> =>
+    Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
+      if (stopped) return Effect.fail(new NetworkStoppedError())
+      const body = WireMessage.encodeBody(content)
+      const size = WireMessage.largestFrame(body.length)
+      if (size > config.maxMessageSize) {
+        return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max: config.maxMessageSize }))
+      }
+      return inTransaction ? stageInTurn(lane, body) : admission.enter(lane, body.length, commit(body))
+    })
+
+  const commitAlone = (body: Uint8Array) => committer.commit(core, participant, body)
+
+  const redemptions = makeRedemptions({
+    core,
+    store,
+    config,
+    found: options.redemptions,
+    ask: (request, along) =>
+      submit(request, "ordinary", (body) =>
+        store.transaction(Effect.map(Effect.zipRight(store.enlist(participant), along), () => stageBody(core, body)))
+      )
+  })
+  const rejectRedemptions = redemptions.reject
 
   const ackDeadline = yield* makeDeadline(
     Duration.times(config.ackTimeout, 0.5),
@@ -143,11 +171,38 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     mayRecord: options.mayRecord
   }
 
+  const giveUpIf = Effect.fn("RemoteHandle.giveUp")(function* (reason: string, isDue: () => boolean) {
+    const why = new GivenUpError({ peerId, reason })
+    const pending = SendWindow.pending(core.window) > 0
+    const done = yield* store.transaction(
+      Effect.gen(function* () {
+        if (!isDue()) return false
+        yield* store.enlist(participant)
+        const at = yield* Clock.currentTimeMillis
+        yield* stageEnding(core, store, { why, reason: "GivenUp", detail: reason, epoch: undefined, at })
+        core.staged.after.push(() => rejectRedemptions(why))
+        yield* tellKernel(store, port, peerId, why)
+        return true
+      })
+    )
+    if (!done) return
+    makeRoom()
+    // The next handshake tells a peer of ours from which number on it may expect something again.
+    if (pending && core.channel?.extended === true) {
+      const cause = new HandshakeError({ peerId, reason: "messages were given up; the session is stated anew" })
+      yield* link.drop(core.channel.number, cause)
+    }
+  })
+
+  const watch = yield* watchForGiveUp({ core, link, policy: config.giveUp, giveUp: giveUpIf })
+
   const write = Effect.gen(function* () {
     yield* awake.await
     awake.unsafeClose()
     if (core.channel !== undefined) return yield* flush(converser)
-    if (SendWindow.pending(core.window) > 0) yield* link.want
+    if (SendWindow.pending(core.window) === 0) return
+    yield* watch.waiting
+    yield* link.want
   })
 
   /** A bug in here must not end the conversation: the channel is dropped, and the next one brings again what was in hand. */
@@ -182,28 +237,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     )
   }
 
-  const stageInTurn = (lane: Lane, body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
-    Effect.suspend(() => {
-      const objection = admission.objectionInTurn(lane, body.length)
-      return objection === undefined
-        ? Effect.map(store.enlist(participant), () => stageBody(core, body))
-        : Effect.fail(objection)
-    })
-
-  const submit = (content: Exclude<Content, { _tag: "Malformed" }>, lane: Lane): Effect.Effect<Placed, DeliverError> =>
-    Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
-      if (stopped) return Effect.fail(new NetworkStoppedError())
-      const body = WireMessage.encodeBody(content)
-      const size = WireMessage.largestFrame(body.length)
-      if (size > config.maxMessageSize) {
-        return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max: config.maxMessageSize }))
-      }
-      return inTransaction
-        ? stageInTurn(lane, body)
-        : admission.enter(lane, body.length, committer.commit(core, participant, body))
-    })
-
-  const send = (delivery: Delivery) => Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery)), receiptFor)
+  const send = (delivery: Delivery) =>
+    Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery), commitAlone), receiptFor)
 
   const deliver: RemoteHandleService["deliver"] = (delivery) =>
     delivery._tag === "BringOutYourDead" && !stopped
@@ -211,44 +246,6 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
           isEcho ? Effect.succeed(suppressed) : send(delivery)
         )
       : send(delivery)
-
-  const redeemTimeout = Duration.times(config.ackTimeout, config.redemptionRetries + 1)
-  const redeemOcapUrl: RemoteHandleService["redeemOcapUrl"] = Effect.fn("RemoteHandle.redeemOcapUrl")(function* (url) {
-    if (yield* store.inTransaction) {
-      return yield* Effect.dieMessage("redeemOcapUrl waits for the peer, so it cannot run inside of a transaction")
-    }
-    const replyKey = yield* makeReplyKey
-    const answer = yield* Deferred.make<string, RedemptionRefusedError | OutcomeUnknownError | NetworkStoppedError>()
-    redemptions.set(replyKey, answer)
-    return yield* submit({ _tag: "RedeemUrl", url, replyKey }, "ordinary").pipe(
-      Effect.zipRight(Deferred.await(answer)),
-      Effect.timeoutFail({
-        duration: redeemTimeout,
-        onTimeout: () => new RedemptionTimeoutError({ peerId, timeout: redeemTimeout })
-      }),
-      Effect.ensuring(Effect.sync(() => redemptions.delete(replyKey)))
-    )
-  })
-
-  const giveUp = Effect.fn("RemoteHandle.giveUp")(function* (reason: string) {
-    const why = new GivenUpError({ peerId, reason })
-    const pending = SendWindow.pending(core.window) > 0
-    yield* store.transaction(
-      Effect.gen(function* () {
-        yield* store.enlist(participant)
-        const at = yield* Clock.currentTimeMillis
-        yield* stageEnding(core, store, { why, reason: "GivenUp", detail: reason, epoch: undefined, at })
-        core.staged.after.push(() => rejectRedemptions(why))
-        yield* tellKernel(store, port, peerId, why)
-      })
-    )
-    makeRoom()
-    // The next handshake tells a peer of ours from which number on it may expect something again.
-    if (pending && core.channel?.extended === true) {
-      const cause = new HandshakeError({ peerId, reason: "messages were given up; the session is stated anew" })
-      yield* link.drop(core.channel.number, cause)
-    }
-  })
 
   const status: Effect.Effect<RemoteStatus> = Effect.map(link.state, (state) => ({
     peerId,
@@ -266,8 +263,12 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const handle: RemoteHandleService = {
     peerId,
     deliver,
-    redeemOcapUrl,
-    giveUp,
+    redeemOcapUrl: redemptions.redeem,
+    giveUp: (reason) =>
+      Effect.zipLeft(
+        giveUpIf(reason, () => true),
+        watch.rest
+      ),
     status,
     changes: Stream.merge(Stream.void, Stream.merge(link.changes, Stream.fromPubSub(news))).pipe(
       Stream.mapEffect(() => status)

@@ -1,13 +1,10 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
-import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
-import { DeliveryRejectedError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
+import { DeliveryRejectedError } from "../../errors/RemoteError.ts"
 import type { Delivery } from "../../protocol/Delivery.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 import type { Hole } from "../../protocol/EarlyMessages.ts"
@@ -17,6 +14,7 @@ import type { DeadLetterReason, Participant, RemoteStore } from "../../services/
 import type { Core, Sequenced } from "./Core.ts"
 import { noteRefusal } from "./Core.ts"
 import { expectEcho } from "./echoes.ts"
+import type { Redemptions } from "./redemptions.ts"
 import { stageBody } from "./staging.ts"
 
 /**
@@ -28,18 +26,8 @@ export interface Receiver {
   readonly port: KernelPort["Type"]
   readonly identity: RemoteIdentity["Type"]
   readonly participant: Participant
-  readonly redemptions: Redemptions
+  readonly redemptions: Pick<Redemptions, "answer">
 }
-
-/**
- * Who waits for the answer to a redemption, by its reply key.
- *
- * @internal
- */
-export type Redemptions = Map<
-  string,
-  Deferred.Deferred<string, RedemptionRefusedError | OutcomeUnknownError | NetworkStoppedError>
->
 
 interface Refused {
   readonly code: string
@@ -127,22 +115,6 @@ const answerRedemption = (receiver: Receiver, url: string, replyKey: string) => 
   })
 }
 
-const settleRedemption = (
-  { core, redemptions }: Receiver,
-  { ok, replyKey, value }: Extract<WireMessage.Content, { _tag: "RedeemUrlReply" }>
-): void => {
-  core.staged.after.push(() => {
-    const waiter = redemptions.get(replyKey)
-    if (waiter === undefined) return
-    redemptions.delete(replyKey)
-    const { peerId } = core
-    Deferred.unsafeDone(
-      waiter,
-      ok ? Effect.succeed(value) : Effect.fail(new RedemptionRefusedError({ peerId, reason: value }))
-    )
-  })
-}
-
 /** Our message was refused: its body moves from what is pending to the dead letters. */
 const noteRejected = (
   { core, store }: Receiver,
@@ -188,7 +160,7 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
     case "RedeemUrl":
       return answerRedemption(receiver, content.url, content.replyKey)
     case "RedeemUrlReply":
-      return Effect.sync(() => settleRedemption(receiver, content))
+      return receiver.redemptions.answer(content)
     case "Rejected":
       return noteRejected(receiver, content)
     case "Malformed":

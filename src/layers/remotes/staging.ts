@@ -169,7 +169,8 @@ export const stageBody = (
 }
 
 /**
- * Stages the end of the conversation: everything pending, in the store and in this transaction, becomes dead letters.
+ * Stages the end of the conversation: everything pending, in the store and in this transaction, becomes dead letters, and no
+ * answer to a redemption will come.
  *
  * @internal
  */
@@ -195,6 +196,7 @@ export const stageEnding = (
     yield* writeStagedBodies(core, store)
     yield* removeSettled(core, store)
     yield* store.buryPending(core.peerId, { epoch: core.epoch, reason, detail, at })
+    yield* store.clearRedemptions(core.peerId)
     const conversation = makeConversation(epoch === undefined ? core.window.settled : 0)
     // The reaps that the old conversation asked for say nothing to the new one.
     if (epoch !== undefined) core.staged.echoes = -core.echoes

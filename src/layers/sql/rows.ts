@@ -10,7 +10,8 @@ import type {
   KnownRelay,
   PendingMessage,
   RemoteRecord,
-  StoredIdentity
+  StoredIdentity,
+  StoredRedemption
 } from "../../services/RemoteStore.ts"
 
 /** Drivers give 64-bit numbers as numbers, bigints or text. */
@@ -64,6 +65,14 @@ const LetterRow = Schema.Struct({
   body: Schema.Uint8ArrayFromSelf
 })
 
+const RedemptionRow = Schema.Struct({
+  peer_id: PeerId,
+  reply_key: Schema.String,
+  url_digest: Schema.String,
+  expires_at: Whole,
+  answer: Schema.NullOr(Schema.parseJson(Schema.Struct({ ok: Schema.Boolean, value: Schema.String })))
+})
+
 type Rows = ReadonlyArray<unknown>
 
 /** Drivers give subclasses of `Uint8Array`, which behave otherwise in places. */
@@ -111,6 +120,15 @@ export const remotes = reading("remotes_peers", RemoteRow, (row): RemoteRecord =
   acknowledgedSeq: row.acknowledged_seq,
   baseSeq: row.base_seq,
   receivedSeq: row.received_seq
+}))
+
+/** @internal */
+export const redemptions = reading("remotes_redemptions", RedemptionRow, (row): StoredRedemption => ({
+  peerId: row.peer_id,
+  replyKey: row.reply_key,
+  urlDigest: row.url_digest,
+  expiresAt: row.expires_at,
+  answer: row.answer ?? undefined
 }))
 
 /** @internal */
