@@ -359,10 +359,16 @@ const badCalls: ReadonlyArray<BadCall> = [
     sentence: '"" is not a libp2p peer id'
   },
   {
-    what: "a peer id as long as a book, that clears the screen",
-    call: ({ alice }) => alice.get(`\u{1b}[2J12D3KooW${"z".repeat(1_000_000)}`),
+    what: "a peer id that clears the screen",
+    call: ({ alice }) => alice.get("\u{1b}[2Jbob"),
     tag: "InvalidPeerIdError",
-    sentence: /^"\u{fffd}\[2J12D3KooWz{100,}…" is not a libp2p peer id$/u
+    sentence: '"\u{fffd}[2Jbob" is not a libp2p peer id'
+  },
+  {
+    what: "a peer id as long as a book, which would take minutes to read",
+    call: ({ alice }) => alice.get(`12D3KooW${"z".repeat(1_000_000)}`),
+    tag: "InvalidPeerIdError",
+    sentence: /^"12D3KooWz{112}…" is not a libp2p peer id$/
   },
   {
     what: "a hint that is no address",
