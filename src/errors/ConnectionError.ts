@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { excerpt } from "./excerpt.ts"
+import { excerpt, span } from "./excerpt.ts"
 
 const peer = { peerId: Schema.String }
 const cause = { cause: Schema.optional(Schema.Defect) }
@@ -39,7 +39,7 @@ export class DialTimeoutError extends Schema.TaggedError<DialTimeoutError>()("Di
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `${excerpt(this.peerId)} did not answer at ${excerpt(this.address)} within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not answer at ${excerpt(this.address)} within ${span(this.timeout)}`
   }
 }
 
@@ -145,7 +145,7 @@ export class WriteTimeoutError extends Schema.TaggedError<WriteTimeoutError>()("
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `a write to ${excerpt(this.peerId)} was not taken within ${this.timeout}`
+    return `a write to ${excerpt(this.peerId)} was not taken within ${span(this.timeout)}`
   }
 }
 

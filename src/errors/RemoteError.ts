@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { excerpt } from "./excerpt.ts"
+import { excerpt, span } from "./excerpt.ts"
 
 const peer = { peerId: Schema.String }
 
@@ -83,7 +83,7 @@ export class RedemptionTimeoutError extends Schema.TaggedError<RedemptionTimeout
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `${excerpt(this.peerId)} did not answer the redemption within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not answer the redemption within ${span(this.timeout)}`
   }
 }
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { excerpt } from "./excerpt.ts"
+import { excerpt, span } from "./excerpt.ts"
 
 const peer = { peerId: Schema.String }
 
@@ -19,7 +19,7 @@ export class HandshakeTimeoutError extends Schema.TaggedError<HandshakeTimeoutEr
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `${excerpt(this.peerId)} did not finish its handshake within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not finish its handshake within ${span(this.timeout)}`
   }
 }
 
@@ -53,7 +53,7 @@ export class StreamInactivityTimeoutError extends Schema.TaggedError<StreamInact
   }
 ) {
   override get message() {
-    return `nothing was heard from or written to ${excerpt(this.peerId)} for ${this.timeout}`
+    return `nothing was heard from or written to ${excerpt(this.peerId)} for ${span(this.timeout)}`
   }
 }
 
@@ -69,7 +69,7 @@ export class AckTimeoutError extends Schema.TaggedError<AckTimeoutError>()("AckT
   lowestUnacknowledged: Schema.Number
 }) {
   override get message() {
-    return `${excerpt(this.peerId)} did not acknowledge message ${this.lowestUnacknowledged} within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not acknowledge message ${this.lowestUnacknowledged} within ${span(this.timeout)}`
   }
 }
 

@@ -8,10 +8,12 @@ import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { InvalidAddressError } from "../errors/AddressError.ts"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import { ResourceLimitError } from "../errors/TransportError.ts"
 import * as OcapUrl from "../protocol/OcapUrl.ts"
 import * as PeerId from "../protocol/PeerId.ts"
+import * as RelayPool from "../protocol/RelayPool.ts"
 import { KernelPort } from "../services/KernelPort.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { Remotes } from "../services/Remotes.ts"
@@ -110,13 +112,20 @@ export const make = Effect.gen(function* () {
       return yield* open(link, Core.make(Core.firstRecord(peerId), false, 0))
     })
 
-  const get: Remotes["Type"]["get"] = Effect.fn("Remotes.get")(function* (peer, options) {
-    const hints = options?.hints ?? []
-    const { actor, core } = yield* find(yield* PeerId.fromString(peer), hints)
+  const adopt = Effect.fnUntraced(function* (peerId: PeerId.PeerId, hints: ReadonlyArray<string>) {
+    const { actor, core } = yield* find(peerId, hints)
     core.adopted = true
-    yield* transport.registerLocationHints(core.peerId, hints)
+    yield* transport.registerLocationHints(peerId, hints)
     yield* actor.addHints(hints)
     return actor.handle
+  })
+
+  const get: Remotes["Type"]["get"] = Effect.fn("Remotes.get")(function* (peer, options) {
+    const peerId = yield* PeerId.fromString(peer)
+    const hints = options?.hints ?? []
+    const malformed = hints.find((hint) => !RelayPool.isAddress(hint))
+    if (malformed === undefined) return yield* adopt(peerId, hints)
+    return yield* new InvalidAddressError({ address: malformed, reason: "it is no multiaddr" })
   })
 
   for (const record of yield* store.listRemotes) yield* restore(record)
@@ -140,7 +149,8 @@ export const make = Effect.gen(function* () {
     redeemOcapUrl: Effect.fn("Remotes.redeemOcapUrl")(function* (url) {
       const { hints, host } = yield* OcapUrl.parse(url)
       if (host === transport.localPeerId) return yield* identity.redeemOcapUrl(url)
-      const handle = yield* Effect.catchTag(get(host, { hints }), "InvalidPeerIdError", Effect.die)
+      // What a stranger wrote into a URL must not keep its good addresses from being tried.
+      const handle = yield* adopt(host, hints.filter(RelayPool.isAddress))
       return yield* handle.redeemOcapUrl(OcapUrl.OcapUrl.make(url))
     })
   })

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Redacted from "effect/Redacted"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import type { InvalidOptionsError } from "../../src/errors/ConfigError.ts"
 import * as Declare from "../../src/internal/options.ts"
 import * as ConnectionFactoryLibp2p from "../../src/layers/ConnectionFactoryLibp2p.ts"
@@ -31,7 +31,7 @@ const moduleOf = <A extends object, I>(
     readonly Options: Schema.Schema<A, I>
     readonly fromConfig: Effect.Effect<object, InvalidOptionsError | ConfigError>
     readonly fromQueryString: (search: string | undefined) => Either.Either<object, InvalidOptionsError>
-    readonly toQueryString: (options: never) => Either.Either<string, InvalidOptionsError>
+    readonly toQueryString: (options: I) => Either.Either<string, InvalidOptionsError>
   }
 ): Module => ({
   name,
@@ -39,7 +39,7 @@ const moduleOf = <A extends object, I>(
   decode: (input) => Either.map(Declare.decoder(module.Options)(input), (it) => Object.fromEntries(Object.entries(it))),
   fromConfig: Effect.map(module.fromConfig, (it) => ({ ...it })),
   fromQueryString: (search) => Either.map(module.fromQueryString(search), (it) => ({ ...it })),
-  toQueryString: (options) => module.toQueryString(options as never)
+  toQueryString: (options) => module.toQueryString(Schema.validateSync(Schema.encodedSchema(module.Options))(options))
 })
 
 const modules = [
