@@ -1,9 +1,11 @@
 /** Whole kernels on real libp2p, on loopback. */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -67,7 +69,8 @@ export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds
       Layer.provideMerge(ConnectionFactoryLibp2p.layer(options.factory)),
       Layer.provideMerge(RemoteIdentityStored.layer({ keySeed: Redacted.make(seeds[name]) })),
       Layer.provideMerge(RemoteStoreMemory.layerDisk(options.disk ?? RemoteStoreMemory.makeDisk())),
-      Layer.provide(RemotesConfig.layer(options.config ?? {}))
+      Layer.provide(RemotesConfig.layer(options.config ?? {})),
+      Layer.provide(Logger.minimumLogLevel(LogLevel.Error))
     ),
     scope
   )

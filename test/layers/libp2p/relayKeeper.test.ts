@@ -2,14 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
-import type * as Random from "effect/Random"
-import * as RandomModule from "effect/Random"
+import * as Random from "effect/Random"
 import * as TestClock from "effect/TestClock"
 import * as RelayKeeper from "../../../src/layers/libp2p/relayKeeper.ts"
 
 /** Draws the same number each time: with the highest every wait is as long as it can be. */
 const drawing = (next: number): Random.Random => ({
-  ...RandomModule.make("relayKeeper"),
+  ...Random.make("relayKeeper"),
   next: Effect.succeed(next)
 })
 
