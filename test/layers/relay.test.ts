@@ -20,6 +20,7 @@ import { ConnectionFactory } from "../../src/services/ConnectionFactory.ts"
 import { numbered, seeds, sendAll } from "../support/kernel.ts"
 import {
   closedPort,
+  deliverAll,
   eventually,
   type Kernel,
   portOf,
@@ -33,13 +34,6 @@ import {
 const tcp = "/ip4/127.0.0.1/tcp/0"
 const carolId = Either.getOrThrow(PeerId.fromString("12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"))
 const relayId = "12D3KooWJX11sa7vuW1Q1pMMA8j76s8QbTGtEcudsUwGHE5hvMbs"
-
-const acknowledged = (from: Kernel, to: Kernel, bodies: ReadonlyArray<string>, hints: ReadonlyArray<string> = []) =>
-  Effect.gen(function* () {
-    const handle = yield* from.remotes.get(to.peerId, { hints })
-    const receipts = yield* sendAll(handle, bodies)
-    yield* Effect.forEach(receipts, (receipt) => receipt.acknowledged, { discard: true })
-  })
 
 /** How often the link from one kernel to another has lost its channel since. */
 const countLosses = (from: Kernel, to: Kernel) =>
@@ -74,8 +68,8 @@ describe("relays", () => {
       const bob = yield* startKernel("bob", { factory: { relays: [relay.address] } })
       yield* Effect.all([reserved(alice, relay.address), reserved(bob, relay.address)])
       assert.sameMembers([...(yield* relay.server.reservations)], [alice.peerId, bob.peerId])
-      yield* acknowledged(alice, bob, numbered(1, 50), yield* bob.addresses)
-      yield* acknowledged(bob, alice, [...numbered(1, 50), "x".repeat(900_000)])
+      yield* deliverAll(alice, bob, numbered(1, 50), yield* bob.addresses)
+      yield* deliverAll(bob, alice, [...numbered(1, 50), "x".repeat(900_000)])
       assert.deepStrictEqual(bob.received, numbered(1, 50))
       assert.deepStrictEqual(alice.received, [...numbered(1, 50), "x".repeat(900_000)])
       assert.isTrue(yield* isRelayed(alice, bob))
@@ -89,9 +83,9 @@ describe("relays", () => {
       const bob = yield* startKernel("bob", { factory: { relays: [relay.address] } })
       yield* reserved(bob, relay.address)
       const alice = yield* startKernel("alice")
-      yield* acknowledged(alice, bob, ["hinted"], [relay.address])
+      yield* deliverAll(alice, bob, ["hinted"], [relay.address])
       const carol = yield* startKernel("carol", { factory: { relays: [relay.address] } })
-      yield* acknowledged(carol, bob, ["known"])
+      yield* deliverAll(carol, bob, ["known"])
       assert.deepStrictEqual(bob.received, ["hinted", "known"])
     })
   )
@@ -103,7 +97,7 @@ describe("relays", () => {
       const alice = yield* startKernel("alice", { factory })
       const bob = yield* startKernel("bob", { factory })
       yield* Effect.all([reserved(alice, relay.address), reserved(bob, relay.address)])
-      yield* acknowledged(alice, bob, ["before"], yield* bob.addresses)
+      yield* deliverAll(alice, bob, ["before"], yield* bob.addresses)
       yield* relay.stop
       yield* eventually(Effect.map(bob.addresses, (all) => all.length === 0))
       const handle = yield* alice.remotes.get(bob.peerId)
@@ -112,7 +106,7 @@ describe("relays", () => {
       assert.strictEqual(again.address, relay.address)
       yield* reserved(bob, relay.address, "8 seconds")
       yield* receipt!.acknowledged.pipe(Effect.timeout("15 seconds"))
-      yield* acknowledged(bob, alice, ["after"]).pipe(Effect.timeout("10 seconds"))
+      yield* deliverAll(bob, alice, ["after"]).pipe(Effect.timeout("10 seconds"))
       assert.deepStrictEqual(bob.received, ["before", "meanwhile"])
       assert.deepStrictEqual(alice.received, ["after"])
     })
@@ -149,7 +143,7 @@ describe("relays", () => {
       assert.isBelow(Duration.toMillis(took), 1000)
       yield* eventually(Effect.sync(() => mute.sockets.size === 1))
       const alice = yield* startKernel("alice")
-      yield* acknowledged(alice, bob, ["direct"], yield* bob.addresses)
+      yield* deliverAll(alice, bob, ["direct"], yield* bob.addresses)
       const [stopping] = yield* Effect.timed(bob.stop)
       assert.isBelow(Duration.toMillis(stopping), 1500)
       yield* eventually(Effect.sync(() => mute.sockets.size === 0))
@@ -168,7 +162,7 @@ describe("relays", () => {
         [...(yield* bob.addresses)],
         all.map((it) => `${it}/p2p-circuit/p2p/${bob.peerId}`)
       )
-      yield* acknowledged(alice, bob, ["hello"])
+      yield* deliverAll(alice, bob, ["hello"])
       assert.deepStrictEqual(bob.received, ["hello"])
     })
   )
@@ -202,7 +196,7 @@ describe("relays", () => {
       yield* Effect.all([reserved(alice, relay.address), reserved(bob, relay.address)])
       const bodies = numbered(1, 20).map((it) => it.padEnd(20_000))
       const cuts = yield* countLosses(alice, bob)
-      yield* acknowledged(alice, bob, bodies).pipe(Effect.timeout("20 seconds"))
+      yield* deliverAll(alice, bob, bodies).pipe(Effect.timeout("20 seconds"))
       assert.deepStrictEqual(bob.received, bodies)
       assert.isAbove(cuts(), 1)
     })

@@ -18,14 +18,14 @@ import type { Disk } from "../../src/layers/RemoteStoreMemory.ts"
 import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
 import * as TransportLinks from "../../src/layers/TransportLinks.ts"
 import type { Delivery } from "../../src/protocol/Delivery.ts"
-import { ConnectionFactory } from "../../src/services/ConnectionFactory.ts"
+import { type Channel, ConnectionFactory } from "../../src/services/ConnectionFactory.ts"
 import { KernelPort } from "../../src/services/KernelPort.ts"
 import { RelayServer } from "../../src/services/RelayServer.ts"
 import { Remotes } from "../../src/services/Remotes.ts"
 import * as RemotesConfig from "../../src/services/RemotesConfig.ts"
 import { RemoteStore } from "../../src/services/RemoteStore.ts"
 import { Transport } from "../../src/services/Transport.ts"
-import { bodyOf, seeds } from "./kernel.ts"
+import { bodyOf, seeds, sendAll } from "./kernel.ts"
 
 export type FactoryOptions = typeof ConnectionFactoryLibp2p.Options.Encoded
 
@@ -39,8 +39,20 @@ export interface KernelOptions {
   readonly received?: Array<string>
 }
 
+/** The factory, and all channels that it dials. */
+const observed = (options: FactoryOptions | undefined, dialed: Array<Channel>) =>
+  Layer.effect(
+    ConnectionFactory,
+    Effect.map(ConnectionFactory, (factory) => ({
+      ...factory,
+      dial: (...target: Parameters<(typeof factory)["dial"]>) =>
+        Effect.tap(factory.dial(...target), (channel) => Effect.sync(() => dialed.push(channel)))
+    }))
+  ).pipe(Layer.provide(ConnectionFactoryLibp2p.layer(options)))
+
 export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds, options: KernelOptions = {}) {
   const received = options.received ?? []
+  const dialed: Array<Channel> = []
   const scope = yield* Scope.make()
   yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
   const port = Layer.effect(
@@ -66,7 +78,7 @@ export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds
     RemotesDurable.layer.pipe(
       Layer.provide(port),
       Layer.provideMerge(TransportLinks.layer),
-      Layer.provideMerge(ConnectionFactoryLibp2p.layer(options.factory)),
+      Layer.provideMerge(observed(options.factory, dialed)),
       Layer.provideMerge(RemoteIdentityStored.layer({ keySeed: Redacted.make(seeds[name]) })),
       Layer.provideMerge(RemoteStoreMemory.layerDisk(options.disk ?? RemoteStoreMemory.makeDisk())),
       Layer.provide(RemotesConfig.layer(options.config ?? {})),
@@ -82,6 +94,7 @@ export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds
     factory,
     peerId: remotes.localPeerId,
     received,
+    dialed,
     addresses: factory.listenAddresses,
     stop: Scope.close(scope, Exit.void)
   }
@@ -121,6 +134,19 @@ export const eventually = <E, R>(
     Effect.timeout(within),
     Effect.asVoid
   )
+
+/** Sends messages in order, and waits until the other kernel has committed them all. */
+export const deliverAll = (
+  from: Kernel,
+  to: Pick<Kernel, "peerId">,
+  bodies: ReadonlyArray<string>,
+  hints: ReadonlyArray<string> = []
+) =>
+  Effect.gen(function* () {
+    const handle = yield* from.remotes.get(to.peerId, { hints })
+    const receipts = yield* sendAll(handle, bodies)
+    yield* Effect.forEach(receipts, (receipt) => receipt.acknowledged, { discard: true })
+  })
 
 /** Waits until a kernel can be reached through a relay. */
 export const reserved = (kernel: Kernel, relay: string, within?: Duration.DurationInput) =>
