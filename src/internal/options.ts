@@ -90,6 +90,23 @@ export const duration = (fallback: Duration.DurationInput, description: string) 
 }
 
 /**
+ * A span of time between two others.
+ *
+ * @internal
+ */
+export const durationBetween = (
+  least: Duration.Duration,
+  most: Duration.Duration,
+  fallback: Duration.DurationInput,
+  description: string
+) => {
+  const decoded = Duration.decode(fallback)
+  const Between = DurationInput.pipe(Schema.filter((it) => Duration.between(it, { minimum: least, maximum: most })))
+  const allowed = `must be a duration from ${durationText(least)} to ${durationText(most)}`
+  return withDefault(Between, { ...durationFacts(description, durationText(decoded)), allowed }, () => decoded)
+}
+
+/**
  * A span of time whose default is decided elsewhere.
  *
  * @internal

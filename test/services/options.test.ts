@@ -279,7 +279,7 @@ describe("a query string", () => {
         streamInactivityTimeout: Duration.seconds(60),
         redemptionRetries: 5
       })
-      assert.deepStrictEqual(yield* ConnectionFactoryLibp2p.fromQueryString(query), { allowedWsHosts })
+      assert.deepStrictEqual(yield* ConnectionFactoryLibp2p.fromQueryString(query), { relays, allowedWsHosts })
       assert.deepStrictEqual(yield* RemoteIdentityStored.fromQueryString(query), {
         relays,
         maxKnownRelays: 200,
