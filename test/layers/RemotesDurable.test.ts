@@ -372,6 +372,21 @@ describe("RemotesDurable: giving up", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("before the first contact: what is sent afterwards arrives", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const handle = yield* alice.remotes.get(bob.peerId)
+      yield* sendAll(handle, ["never", "nor this"])
+      yield* handle.giveUp("bob has no address")
+      const receipts = yield* sendAll(yield* handleFor(alice, bob), ["but this"])
+      yield* within("10 seconds", acknowledgeAll(receipts))
+      assert.deepStrictEqual(bodiesOf(bob), ["but this"])
+      yield* within("10 seconds", Effect.flatMap(sendAll(yield* handleFor(bob, alice), ["and back"]), acknowledgeAll))
+      assert.deepStrictEqual(bodiesOf(alice), ["and back"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("tells the peer which messages will never come", () =>
     Effect.gen(function* () {
       const network = yield* Network

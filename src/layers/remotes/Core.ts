@@ -87,6 +87,8 @@ export interface OpenChannel {
   readonly extended: boolean
   /** Whether everything is on record that must be before anything is transmitted. */
   writable: boolean
+  /** The lowest number that the peer still sends; it gave up what it had not sent below. */
+  readonly base: number
   /** The highest number that was acknowledged to the peer on this channel. */
   acknowledged: number
   /** Whether an ACK is to go out with the next write, or alone. */
@@ -275,6 +277,8 @@ export const settle = (core: Core): boolean => {
     core.bytesInFlight -= size
   }
   Outbox.release(core.outbox, core.window.settled)
+  // The peer has seen these refusals, so nothing waits for them any more.
+  if (core.refusals.length > 0) core.refusals = core.refusals.filter(({ reply }) => reply > core.window.settled)
   Reserve.settle(core.reserve, core.window.settled)
   const { conversation } = core
   conversation.settled = core.window.settled

@@ -116,26 +116,18 @@ const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Op
 const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
   verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
 
-/** Puts on record what must be there before anything is transmitted: who the peer is, what it abandoned, what may be sent. */
-const recordOpening = (converser: Converser, incarnationId: string, passed: number) => {
+/** Puts on record what must be there before anything is transmitted: who the peer is, and what may be sent. */
+const recordOpening = (converser: Converser, incarnationId: string) => {
   const { core, participant, store } = converser
   core.incarnationId = incarnationId
   if (!core.known && SendWindow.pending(core.window) === 0) return Effect.void
-  return holdLine(
-    converser,
-    store.transaction(
-      Effect.flatMap(store.enlist(participant), () =>
-        passed === 0
-          ? Effect.void
-          : Effect.zipRight(
-              Effect.sync(() => {
-                core.staged.received = core.received + passed
-              }),
-              Effect.logWarning(`the peer abandoned ${passed} messages`)
-            )
-      )
-    )
-  )
+  return holdLine(converser, store.transaction(store.enlist(participant)))
+}
+
+/** What the peer gave up is passed by the first message that comes after it. */
+const tellAbandoned = ({ core }: Converser, said: Session.Statement | undefined) => {
+  const count = said === undefined ? 0 : Session.abandoned(core.received, said)
+  return count === 0 ? Effect.void : Effect.logWarning(`the peer gave up ${count} messages`)
 }
 
 const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) =>
@@ -160,10 +152,12 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
       ackDue: false,
       rounds: 0,
       probedAt: undefined,
+      base: said?.base ?? 1,
       early: EarlyMessages.empty
     }
     core.channel = channel
-    yield* recordOpening(converser, incarnationId, said === undefined ? 0 : Session.abandoned(core.received, said))
+    yield* tellAbandoned(converser, said)
+    yield* recordOpening(converser, incarnationId)
     core.window = SendWindow.open(core.window, said)
     forgetFlight(core)
     if (settle(core)) converser.tidy.armOnce()
@@ -208,9 +202,9 @@ const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<U
       core.window = window.right
     }
     if (message._tag === "Ack") continue
-    const received = core.received + messages.length
+    const received = messages.at(-1)?.seq ?? core.received
     const place = channel.extended
-      ? ReceiveWindow.place(received, message.seq)
+      ? ReceiveWindow.place(received, message.seq, channel.base)
       : arrive(channel, received, message, frame.length, messages)
     if (place === "duplicate") repeated = true
     if (!channel.extended || place === "duplicate") continue
