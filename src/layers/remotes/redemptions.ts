@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { sha256 } from "multiformats/hashes/sha2"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import { RedemptionRefusedError, RedemptionTimeoutError } from "../../errors/RemoteError.ts"
@@ -63,11 +64,12 @@ const makeReplyKey = Effect.map(
   hex
 )
 
-const digestOf = (url: string) =>
-  Effect.map(
-    Effect.promise(() => globalThis.crypto.subtle.digest("SHA-256", new TextEncoder().encode(url))),
-    (digest) => hex(new Uint8Array(digest))
-  )
+/** At once where the platform can (Node), so that joining a request does not depend on how busy the machine is. */
+const digestOf = (url: string): Effect.Effect<string> =>
+  Effect.suspend(() => {
+    const digest = sha256.encode(new TextEncoder().encode(url))
+    return Effect.map(digest instanceof Uint8Array ? Effect.succeed(digest) : Effect.promise(() => digest), hex)
+  })
 
 /**
  * Redemptions are on record from the transaction that sends the request until the answer is given to who asked: after a crash,
