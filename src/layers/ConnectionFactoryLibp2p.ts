@@ -7,9 +7,6 @@ import { tcp } from "@libp2p/tcp"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { InvalidAddressError } from "../errors/AddressError.ts"
-import type { InvalidOptionsError } from "../errors/ConfigError.ts"
-import type { ListenError } from "../errors/ConnectionError.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import * as Factory from "./libp2p/factory.ts"
@@ -29,7 +26,7 @@ export const Options = Factory.Options
  * @since 0.1.0
  * @category errors
  */
-export type StartError = InvalidOptionsError | InvalidAddressError | ListenError
+export type StartError = Factory.StartError
 
 /**
  * Starts a node that listens and dials; it stops with the scope, gracefully within the stop deadline, and leaves nothing.

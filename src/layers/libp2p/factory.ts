@@ -16,7 +16,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../../errors/AddressError.ts"
 import { InvalidOptionsError } from "../../errors/ConfigError.ts"
-import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import { type ListenError, NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import * as PeerId from "../../protocol/PeerId.ts"
 import { type Channel, ConnectionFactory, type IncomingChannel } from "../../services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -35,6 +35,7 @@ const duration = Schema.DurationFromSelf.pipe(
     message: () => "a finite duration of at least 1 ms"
   })
 )
+const isTransport = (it: unknown): it is Node.TransportFactory => typeof it === "function"
 const orElse = <A>(schema: Schema.Schema<A>, fallback: () => A) => Schema.optionalWith(schema, { default: fallback })
 
 /**
@@ -45,6 +46,18 @@ const orElse = <A>(schema: Schema.Schema<A>, fallback: () => A) => Schema.option
 export const Options = Schema.Struct({
   /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip4/127.0.0.1/tcp/0/ws`. */
   listen: orElse(Schema.Array(Schema.String), () => []),
+  /**
+   * Libp2p transports beside those that are built in, such as `quic()` of `@chainsafe/libp2p-quic`, and where to listen with them.
+   */
+  transports: orElse(
+    Schema.Array(
+      Schema.Struct({
+        transport: Schema.declare(isTransport).annotations({ message: () => "a libp2p transport, such as quic()" }),
+        listen: Schema.optional(Schema.Array(Schema.String))
+      })
+    ),
+    () => []
+  ),
   /**
    * Multiaddrs of relays through which others reach this kernel, and through which it looks for those of whom it knows no better
    * address. A place is kept at each of them, for ever; starting does not wait for it. What is no multiaddr is skipped.
@@ -72,6 +85,13 @@ export const Options = Schema.Struct({
   })
 })
 
+/**
+ * What can be wrong at the start.
+ *
+ * @internal
+ */
+export type StartError = InvalidOptionsError | InvalidAddressError | ListenError
+
 const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })
 
 const readOptions = (options: typeof Options.Encoded): Effect.Effect<typeof Options.Type, InvalidOptionsError> =>
@@ -84,6 +104,16 @@ const readOptions = (options: typeof Options.Encoded): Effect.Effect<typeof Opti
     const first = Arr.dedupeWith(problems, (a, b) => a.option === b.option)
     return new InvalidOptionsError({ problems: first.map(({ message, option }) => `${option}: ${message}`) })
   })
+
+/** Those that a caller brings along come first: they know better than ours what to do with an address. */
+const allTransports = ({ transports }: typeof Options.Type, ours: ReadonlyArray<Node.TransportFactory>) => [
+  ...transports.map(({ transport }) => transport),
+  ...ours
+]
+const allAddresses = ({ listen, transports }: typeof Options.Type): ReadonlyArray<string> => [
+  ...listen,
+  ...transports.flatMap((it) => it.listen ?? [])
+]
 
 /** As many channels that nobody has taken as the service promises. */
 const mostIncoming = 256
@@ -145,7 +175,7 @@ const keepPlaces = (node: Node.Node, relays: ReadonlyArray<Relays.Relay>, option
  */
 export const make = Effect.fnUntraced(function* (
   input: typeof Options.Encoded,
-  transports: ReadonlyArray<Node.TransportFactory>
+  ours: ReadonlyArray<Node.TransportFactory>
 ) {
   const options = yield* readOptions(input)
   const config = yield* RemotesConfig
@@ -153,8 +183,9 @@ export const make = Effect.fnUntraced(function* (
   const { closeTimeout, maxFrameSize = config.maxMessageSize, stopTimeout = config.stopTimeout } = options
   const relays = yield* readRelays(options.relays)
   const isAllowed = WsGater.make([...options.allowedWsHosts, ...WsGater.plainHosts(Relays.addresses(relays))])
-  const node = yield* Node.make({ keySeed: Redacted.value(identity.keySeed), isAllowed, transports })
-  const addresses = yield* Node.readAddresses(node, options.listen)
+  const keySeed = Redacted.value(identity.keySeed)
+  const node = yield* Node.make({ keySeed, isAllowed, transports: allTransports(options, ours) })
+  const addresses = yield* Node.readAddresses(node, allAddresses(options))
 
   const stopped = yield* Deferred.make<never, NetworkStoppedError>()
   const run = yield* FiberSet.makeRuntime<never, void, never>()
