@@ -113,6 +113,9 @@ export const isSettled = (site: Site, to: Name) =>
 export const bodiesFrom = (committed: ReadonlyArray<Entry>, from: Name): ReadonlyArray<string> =>
   committed.flatMap((entry) => (entry._tag === "Received" && entry.from === from ? [entry.body] : []))
 
+/** Whether the receiving kernel refuses it (`!`), or dies on it (`#`). */
+const isRefused = (body: string): boolean => /[!#]$/.test(body)
+
 /** What is wrong with what `receiver` committed of what `sender` handed to it; in one uninterrupted conversation. */
 export const wrongs = (sender: Site, receiver: Site, handed: Handed): ReadonlyArray<string> => {
   const found = [...handed.problems]
@@ -129,10 +132,10 @@ export const wrongs = (sender: Site, receiver: Site, handed: Handed): ReadonlyAr
   }
   for (const body of once) {
     if (!accepted.has(body) && !handed.unknown.has(body)) found.push(`${way} never handed in: ${body}`)
-    if (body.endsWith("!")) found.push(`${way} refused and yet committed: ${body}`)
+    if (isRefused(body)) found.push(`${way} refused and yet committed: ${body}`)
   }
   for (const body of accepted.keys()) {
-    if (!once.has(body) && !body.endsWith("!")) found.push(`${way} lost: ${body}`)
+    if (!once.has(body) && !isRefused(body)) found.push(`${way} lost: ${body}`)
   }
   let highest = 0
   for (const body of received) {

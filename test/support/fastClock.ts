@@ -58,6 +58,9 @@ const rest = async () => {
 /** With nobody asleep there is nothing to jump to: something real is under way, or nothing will ever happen again. */
 const idleLimit = 500
 
+/** Nobody has that much to do without any time. */
+const stuckLimit = 10_000
+
 export const makeFastClock = (): FastClock => {
   watchCrypto()
   let now = 0
@@ -74,7 +77,8 @@ export const makeFastClock = (): FastClock => {
     currentTimeNanos: Effect.sync(() => BigInt(Math.round(now * 1e6))),
     sleep: (duration) =>
       Effect.async((resume) => {
-        const sleeper = { at: now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
+        // Whole milliseconds, as real timers: of what is less than the rounding of a sum nobody would ever wake.
+        const sleeper = { at: Math.ceil(now + Duration.toMillis(duration)), wake: () => resume(Effect.void) }
         insert(sleeper)
         return Effect.sync(() => {
           const index = sleepers.indexOf(sleeper)
@@ -85,7 +89,7 @@ export const makeFastClock = (): FastClock => {
   const run = (done: () => boolean, limit: Duration.DurationInput) =>
     Effect.promise(async () => {
       const end = now + Duration.toMillis(limit)
-      for (let idle = 0; idle < idleLimit;) {
+      for (let idle = 0, wakes = 0; idle < idleLimit; wakes++) {
         await rest()
         if (done()) return true
         const next = sleepers[0]
@@ -97,6 +101,8 @@ export const makeFastClock = (): FastClock => {
           return false
         } else {
           idle = 0
+          if (next.at > now) wakes = 0
+          if (wakes > stuckLimit) throw new Error(`time stands still at ${now}`)
           now = Math.max(now, next.at)
           while (sleepers[0] !== undefined && sleepers[0].at <= now) sleepers.shift()?.wake()
         }
