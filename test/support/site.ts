@@ -48,6 +48,8 @@ export interface SiteOptions {
   readonly config?: KernelOptions["config"]
   /** Decides what happens at the disk's operation number `call`, from 1. */
   readonly blow?: (call: number, operation: DiskOperation) => Blow
+  /** Runs after each commit: the place to copy the disk. */
+  readonly onCommit?: (site: Site) => void
   /** How long it is dead after a blow. */
   readonly downtime?: () => number
   /** What the kernel does with a message; `reply` sends in the same turn. */
@@ -78,6 +80,8 @@ export interface Site {
   /** The disk to go on with at the next start. */
   readonly replaceDisk: (disk: Disk, committed: ReadonlyArray<Entry>) => void
   readonly disk: () => Disk
+  /** It goes on with an empty disk at the next start, and remembers nothing. */
+  readonly loseDisk: Effect.Effect<void>
 }
 
 export const handleOf = (kernel: Kernel, other: Name) =>
@@ -129,7 +133,10 @@ export const makeSite = Effect.fnUntraced(function* (options: SiteOptions) {
     })
   const onDone = (operation: DiskOperation) =>
     Effect.suspend(() => {
-      if (operation === "commit") committed.push(...preparing.splice(0))
+      if (operation === "commit") {
+        committed.push(...preparing.splice(0))
+        options.onCommit?.(site)
+      }
       return options.blow?.(operations.length, operation) === "after" ? die : Effect.void
     })
   let disk = RemoteStoreMemory.makeDisk({ onCall, onDone })
@@ -222,7 +229,11 @@ export const makeSite = Effect.fnUntraced(function* (options: SiteOptions) {
       disk = to
       committed = [...entries]
     },
-    disk: () => disk
+    disk: () => disk,
+    loseDisk: Effect.sync(() => {
+      disk = RemoteStoreMemory.makeDisk({ onCall, onDone })
+      committed = []
+    })
   }
   return site
 })

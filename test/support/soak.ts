@@ -35,17 +35,18 @@ const sleep = (least: number, most: number) => Effect.flatMap(between(least, mos
 /** How a message may end: plain, answered, refused, the handler dies, is busy for a while, or takes its time. */
 const kinds = ["", "", "", "", "", "", "?", "?", "!", "#", "~", "z"] as const
 
-const handler = (busy: Map<string, number>) => (from: Name, body: string, reply: (body: string) => Effect.Effect<void>) =>
-  Effect.gen(function* () {
-    if (body.endsWith("#")) return yield* Effect.die(new Error("dies on purpose"))
-    if (body.endsWith("z")) return yield* sleep(10, 3000)
-    if (body.endsWith("~")) {
-      const left = busy.get(body) ?? (yield* Random.nextIntBetween(1, 5))
-      busy.set(body, left - 1)
-      return left > 0 ? yield* new KernelBusy({}) : undefined
-    }
-    return yield* obedient(from, body, reply)
-  })
+const handler =
+  (busy: Map<string, number>) => (from: Name, body: string, reply: (body: string) => Effect.Effect<void>) =>
+    Effect.gen(function* () {
+      if (body.endsWith("#")) return yield* Effect.dieMessage("dies on purpose")
+      if (body.endsWith("z")) return yield* sleep(10, 3000)
+      if (body.endsWith("~")) {
+        const left = busy.get(body) ?? (yield* Random.nextIntBetween(1, 5))
+        busy.set(body, left - 1)
+        return left > 0 ? yield* new KernelBusy({}) : undefined
+      }
+      return yield* obedient(from, body, reply)
+    })
 
 const talk = ({ from, handed, to }: Pair, isOver: () => boolean) =>
   Effect.gen(function* () {
@@ -77,11 +78,12 @@ const fault = (sites: ReadonlyArray<Site>, weak: Map<Name, number>) =>
       Effect.zipRight(Effect.zipRight(begin, sleep(100, most)), end)
     const dials = yield* oneOf(["hang", "unreachable"] as const)
     const [latency, jitter] = [yield* between(0, 400), yield* between(0, 200)]
+    const kill = Effect.suspend(() => (one.isUp() ? one.kill : Effect.void))
     const faults = [
       network.cut(a, b),
       network.reset(a, b),
-      one.kill,
-      one.kill,
+      kill,
+      kill,
       lasting(network.silence(a, b, { dials }), network.heal(a, b), 25_000),
       lasting(network.partition([[a], [b]], { dials }), network.heal(), 25_000),
       lasting(network.delay(a, b, { latency, jitter }), network.delay(a, b, { latency: 0 }), 10_000),
@@ -99,7 +101,9 @@ const fault = (sites: ReadonlyArray<Site>, weak: Map<Name, number>) =>
         Effect.sync(() => weak.set(one.name, 0)),
         8000
       ),
-      Effect.suspend(() => (one.isUp() ? Effect.zipRight(one.stop, Effect.zipRight(sleep(0, 5000), one.start)) : Effect.void))
+      Effect.suspend(() =>
+        one.isUp() ? Effect.zipRight(one.stop, Effect.zipRight(sleep(0, 5000), one.start)) : Effect.void
+      )
     ]
     yield* oneOf(faults).pipe(Effect.flatten)
   })
@@ -122,7 +126,9 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
     const sites: Array<Site> = []
     for (const name of kernels) {
       const onReceive = handler(new Map())
-      sites.push(yield* makeSite({ name, onReceive, blow: blow(name), downtime: () => Effect.runSync(dice.nextRange(0, 4000)) }))
+      sites.push(
+        yield* makeSite({ name, onReceive, blow: blow(name), downtime: () => Effect.runSync(dice.nextRange(0, 4000)) })
+      )
     }
     const pairs = sites.flatMap((from) =>
       sites.flatMap((to): ReadonlyArray<Pair> => (from === to ? [] : [{ from, to, handed: nothingHanded() }]))
@@ -165,10 +171,5 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
     if (!(yield* run(() => ending.unsafePoll() !== null, "1 minute"))) wrong.push("a kernel does not stop")
     else if (!(yield* network.isIdle)) wrong.push("something is left on the network")
     return wrong
-  }).pipe(
-    Effect.scoped,
-    Effect.provide(layerWith({})),
-    Effect.withClock(clock),
-    Effect.withRandom(Random.make(seed))
-  )
+  }).pipe(Effect.scoped, Effect.provide(layerWith({})), Effect.withClock(clock), Effect.withRandom(Random.make(seed)))
 }

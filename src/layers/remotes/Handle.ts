@@ -92,6 +92,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const participant = makeParticipant(core, store, () => {
     wake()
     notify()
+    // The commit may have counted anew what is pending.
+    if (!isFull()) makeRoom()
   })
 
   const ackDeadline = yield* makeDeadline(
