@@ -36,6 +36,11 @@ export interface DiskOptions {
    * the commit does: what waits for its kernel to be interrupted says so with `Effect.interruptible`.
    */
   readonly onCall?: (operation: DiskOperation) => Effect.Effect<void, StoreError>
+  /**
+   * Runs after each operation that has happened, before the kernel learns of it: the place to crash a kernel that has
+   * committed and does not know it. After a commit it runs uninterruptibly, as `onCall` does.
+   */
+  readonly onDone?: (operation: DiskOperation) => Effect.Effect<void>
   /** How many dead letters are kept; 10,000 by default. */
   readonly maxDeadLetters?: number
 }
@@ -48,6 +53,8 @@ export interface DiskOptions {
  * @category models
  */
 export interface Disk {
+  /** Another disk with the same options, which holds what is committed on this one now: a backup, to be restored. */
+  readonly copy: Effect.Effect<Disk>
   /** @internal */
   readonly mount: Effect.Effect<Mounted, never, Scope.Scope>
 }
@@ -57,6 +64,8 @@ interface Mounted {
   readonly state: DiskState
   /** Passes when the disk is still ours and lets the operation happen. */
   readonly call: (operation: DiskOperation) => Effect.Effect<void, StoreError>
+  /** Runs once the operation has happened. */
+  readonly done: (operation: DiskOperation) => Effect.Effect<void>
   readonly plugged: () => boolean
 }
 
@@ -66,9 +75,11 @@ interface Mounted {
  * @since 0.1.0
  * @category constructors
  */
-export const makeDisk = (options: DiskOptions = {}): Disk => {
-  const state = new DiskState(options.maxDeadLetters ?? 10_000)
-  const { onCall } = options
+export const makeDisk = (options: DiskOptions = {}): Disk =>
+  diskWith(options, new DiskState(options.maxDeadLetters ?? 10_000))
+
+const diskWith = (options: DiskOptions, state: DiskState): Disk => {
+  const { onCall, onDone } = options
   let mounts = 0
   const unplug = () => {
     mounts++
@@ -86,10 +97,12 @@ export const makeDisk = (options: DiskOptions = {}): Disk => {
       call:
         onCall === undefined
           ? closed
-          : (operation) => Effect.zipRight(Effect.zipRight(closed(operation), onCall(operation)), closed(operation))
+          : (operation) => Effect.zipRight(Effect.zipRight(closed(operation), onCall(operation)), closed(operation)),
+      done: onDone ?? (() => Effect.void)
     }
   }
   return {
+    copy: Effect.sync(() => diskWith(options, state.copy())),
     mount: Effect.acquireRelease(Effect.sync(mountNow), ({ plugged }) =>
       Effect.sync(() => {
         if (plugged()) unplug()
@@ -98,15 +111,19 @@ export const makeDisk = (options: DiskOptions = {}): Disk => {
   }
 }
 
-const turnsOn = ({ call, plugged, state }: Mounted) => {
+const turnsOn = ({ call, done, plugged, state }: Mounted) => {
   const undoTo = (mark: number) =>
     Effect.sync(() => {
       if (plugged()) state.undoTo(mark)
     })
   const marks: Array<number> = []
   return makeTurns<DiskState>({
-    begin: (restore: Restore) => Effect.as(restore(call("begin")), state),
-    commit: () => Effect.map(call("commit"), () => state.commit()),
+    begin: (restore: Restore) => Effect.as(Effect.zipRight(restore(call("begin")), done("begin")), state),
+    commit: () =>
+      Effect.zipRight(
+        Effect.map(call("commit"), () => state.commit()),
+        done("commit")
+      ),
     rollback: () => undoTo(0),
     end: () => Effect.void,
     savepoint: (_, depth) =>
@@ -131,11 +148,16 @@ const turnsOn = ({ call, plugged, state }: Mounted) => {
 export const make = Effect.fnUntraced(function* (disk: Disk) {
   const mounted = yield* disk.mount
   const turns = turnsOn(mounted)
-  const { call } = mounted
-  const read = <A>(operation: DiskOperation, work: (state: DiskState) => A) =>
-    turns.read((state) => Effect.map(call(operation), () => work(state)))
-  const write = <A>(operation: DiskOperation, work: (state: DiskState) => A) =>
-    turns.write((state) => Effect.map(call(operation), () => work(state)))
+  const { call, done } = mounted
+  const around =
+    <A>(operation: DiskOperation, work: (state: DiskState) => A) =>
+    (state: DiskState) =>
+      Effect.zipLeft(
+        Effect.map(call(operation), () => work(state)),
+        done(operation)
+      )
+  const read = <A>(operation: DiskOperation, work: (state: DiskState) => A) => turns.read(around(operation, work))
+  const write = <A>(operation: DiskOperation, work: (state: DiskState) => A) => turns.write(around(operation, work))
 
   return RemoteStore.of({
     transaction: turns.transaction,
@@ -153,7 +175,7 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
       turns.write((state) =>
         Effect.flatMap(call("appendPending"), () => {
           const misplaced = state.appendPending(peer, messages)
-          if (misplaced === undefined) return Effect.void
+          if (misplaced === undefined) return done("appendPending")
           const cause = new Error(`message ${misplaced} is not above the last one`)
           return new StoreUnavailableError({ operation: "appendPending", reason: "Failed", cause })
         })

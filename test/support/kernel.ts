@@ -52,8 +52,12 @@ export interface KernelOptions {
   /** Runs for each delivery, before it is recorded. */
   readonly onReceive?: (
     delivery: Delivery,
-    handle: Remotes["Type"]
+    handle: Remotes["Type"],
+    store: RemoteStore["Type"],
+    peer: PeerId
   ) => Effect.Effect<void, DeliveryRefused | KernelBusy>
+  /** Runs when the end of a conversation is told. */
+  readonly onForget?: (why: OutcomeUnknownError, store: RemoteStore["Type"]) => Effect.Effect<void>
   /** What the kernel has committed in its former lives, to be gone on with. */
   readonly received?: Array<Received>
 }
@@ -83,12 +87,16 @@ export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds
               ? Effect.void
               : Effect.flatMap(
                   Deferred.await(self),
-                  (remotes) => options.onReceive?.(delivery, remotes) ?? Effect.void
+                  (remotes) => options.onReceive?.(delivery, remotes, store, peer) ?? Effect.void
                 ),
             store.enlist(once((entry) => void received.push(entry), { peer, delivery }))
           ),
         redeem: (_, reference) => Effect.succeed(`ro+${reference}`),
-        forget: (_, why) => store.enlist(once((reason) => void forgotten.push(reason), why))
+        forget: (_, why) =>
+          Effect.zipRight(
+            options.onForget?.(why, store) ?? Effect.void,
+            store.enlist(once((reason) => void forgotten.push(reason), why))
+          )
       })
     )
   )

@@ -32,6 +32,19 @@ export class DiskState {
     this.#maxDeadLetters = maxDeadLetters
   }
 
+  /** What is committed, for another disk to begin with. */
+  copy(): DiskState {
+    const copy = new DiskState(this.#maxDeadLetters)
+    if (this.#journal.length > 0) throw new Error("a disk is copied between two transactions")
+    copy.#identity = this.#identity
+    copy.#relays = this.#relays
+    for (const [peer, record] of this.#remotes) copy.#remotes.set(peer, record)
+    for (const [peer, queue] of this.#pending) copy.#pending.set(peer, queue.copy())
+    copy.#letters = this.#letters
+    copy.#nextLetter = this.#nextLetter
+    return copy
+  }
+
   /** Where the journal stands, for `undoTo`. */
   get mark(): number {
     return this.#journal.length

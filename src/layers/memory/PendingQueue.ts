@@ -29,6 +29,14 @@ export class PendingQueue {
     return this.#bytes
   }
 
+  /** Another queue with the same messages; the bodies are never written to, so that both may hold them. */
+  copy(): PendingQueue {
+    const copy = new PendingQueue()
+    copy.#messages.push(...this.#messages.slice(this.#head))
+    copy.#bytes = this.#bytes
+    return copy
+  }
+
   /** Appends copies, or returns the `seq` that does not rise. */
   append(messages: ReadonlyArray<PendingMessage>): Undo | number {
     let last = this.size === 0 ? 0 : (this.#messages.at(-1)?.seq ?? 0)

@@ -90,6 +90,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const participant = makeParticipant(core, store, () => {
     wake()
     notify()
+    // The commit may have counted anew what is pending.
+    makeRoom()
   })
 
   const stageInTurn = (lane: Lane, body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
