@@ -149,11 +149,13 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
   const mounted = yield* disk.mount
   const turns = turnsOn(mounted)
   const { call, done } = mounted
-  const around = <A>(operation: DiskOperation, work: (state: DiskState) => A) => (state: DiskState) =>
-    Effect.zipLeft(
-      Effect.map(call(operation), () => work(state)),
-      done(operation)
-    )
+  const around =
+    <A>(operation: DiskOperation, work: (state: DiskState) => A) =>
+    (state: DiskState) =>
+      Effect.zipLeft(
+        Effect.map(call(operation), () => work(state)),
+        done(operation)
+      )
   const read = <A>(operation: DiskOperation, work: (state: DiskState) => A) => turns.read(around(operation, work))
   const write = <A>(operation: DiskOperation, work: (state: DiskState) => A) => turns.write(around(operation, work))
 
