@@ -10,6 +10,8 @@ export interface Inbox<A> {
   readonly offer: (item: A, bytes: number) => void
   /** Waits until what is untaken weighs less than the capacity. */
   readonly room: Effect.Effect<void>
+  /** What `take` would take now. */
+  readonly peek: () => ReadonlyArray<A>
   /** Takes all items, at least one. */
   readonly take: Effect.Effect<ReadonlyArray<A>>
 }
@@ -30,6 +32,7 @@ export const makeInbox = <A>(capacity: number): Inbox<A> => {
       filled.unsafeOpen()
     },
     room: drained.await,
+    peek: () => items,
     take: Effect.map(filled.await, () => {
       const taken = items
       items = []

@@ -146,15 +146,15 @@ export const acknowledge = (window: SendWindow, ack: number): Either.Either<Send
 
 /**
  * Settles what is acknowledged, if everything that the peer has said about it has arrived: `received` is the highest number
- * received from the peer.
+ * received from the peer. Nothing above `through` is settled: its refusal may be on record.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const settle = (window: SendWindow, received: number): SendWindow =>
-  received < window.settleAfter || window.settled === window.acknowledged
-    ? window
-    : { ...window, settled: window.acknowledged }
+export const settle = (window: SendWindow, received: number, through: number = Infinity): SendWindow => {
+  const settled = Math.min(window.acknowledged, through)
+  return received < window.settleAfter || settled <= window.settled ? window : { ...window, settled }
+}
 
 /**
  * Gives up everything pending: it is not sent (again), and its numbers are not used again.

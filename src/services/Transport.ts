@@ -101,6 +101,8 @@ export interface Link {
   readonly changes: Stream.Stream<LinkState>
   /** Takes everything that has happened since the last call, at least one event. Left untaken, it holds the peer back. */
   readonly take: Effect.Effect<ReadonlyArray<LinkEvent>>
+  /** What has happened since and waits to be taken; changes nothing. */
+  readonly peek: () => ReadonlyArray<LinkEvent>
   /** Makes an idle link dial, and one that backs off dial at once. A closed one stays closed. */
   readonly connect: Effect.Effect<void>
   /** Makes an idle link dial; leaves one that backs off to its wait. */

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { layer as layerNetwork, Network } from "../../src/testing/Network.ts"
-import { bodiesOf, handleFor, message, numbered, sendAll, startKernel } from "../support/kernel.ts"
+import { DeliveryRefused, KernelBusy } from "../../src/services/KernelPort.ts"
+import { bodiesOf, bodyOf, handleFor, message, numbered, sendAll, startKernel } from "../support/kernel.ts"
 
 describe("deliver", () => {
   it.scoped("that waits for room goes on when a handshake acknowledges what took it", () =>
@@ -26,7 +27,59 @@ describe("deliver", () => {
       assert.isNotNull(waiting.unsafePoll())
       yield* Fiber.join(waiting)
       assert.deepStrictEqual(bodiesOf(bob), ["hello", "x".repeat(4096), "after it"])
-      void numbered
+    }).pipe(Effect.provide(layerNetwork))
+  )
+})
+
+describe("a held line", () => {
+  it.scoped("lets ACKs through, so that a kernel that is busy for want of room in its outbox gets room", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", {
+        config: { maxPendingMessages: 5 },
+        onReceive: (delivery, remotes) =>
+          Effect.flatMap(remotes.get(alice.peerId), (handle) =>
+            handle.deliver(message(`re: ${bodyOf(delivery)}`))
+          ).pipe(Effect.mapError((cause) => new KernelBusy({ cause })))
+      })
+      const toBob = yield* handleFor(alice, bob)
+      const toAlice = yield* handleFor(bob, alice)
+      yield* Effect.all([network.refuse(alice.peerId), network.refuse(bob.peerId)])
+      yield* bob.store.transaction(sendAll(toAlice, numbered(1, 10)))
+      yield* sendAll(toBob, ["ask", "ask again"])
+      yield* network.restore
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(bodiesOf(bob), ["ask", "ask again"])
+      assert.deepStrictEqual(bodiesOf(alice), [...numbered(1, 10), "re: ask", "re: ask again"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("does not let an ACK overtake the refusal of what it covers", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      let busy = true
+      const alice = yield* startKernel("alice", {
+        onReceive: (delivery) =>
+          bodyOf(delivery) === "2" ? new DeliveryRefused({ code: "No", reason: "" }) : Effect.void
+      })
+      const bob = yield* startKernel("bob", { onReceive: () => (busy ? new KernelBusy({}) : Effect.void) })
+      const toBob = yield* handleFor(alice, bob)
+      const toAlice = yield* handleFor(bob, alice)
+      yield* Effect.all([network.refuse(alice.peerId), network.refuse(bob.peerId)])
+      const receipts = yield* sendAll(toAlice, numbered(1, 3))
+      yield* sendAll(toBob, ["wait"])
+      yield* network.restore
+      yield* TestClock.adjust("20 seconds")
+      const outcomes = yield* Effect.fork(Effect.forEach(receipts, ({ acknowledged }) => Effect.either(acknowledged)))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* toAlice.status).acknowledgedSeq, 1)
+      busy = false
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(
+        (yield* Fiber.join(outcomes)).map((it) => (it._tag === "Left" ? it.left._tag : "acknowledged")),
+        ["acknowledged", "DeliveryRejectedError", "acknowledged"]
+      )
     }).pipe(Effect.provide(layerNetwork))
   )
 })

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { KernelBusy } from "../../src/services/KernelPort.ts"
 import { DeliveryRefused } from "../../src/services/KernelPort.ts"
 import type { Kernel } from "./kernel.ts"
 import { message } from "./kernel.ts"
@@ -22,7 +23,7 @@ export interface Handed {
 export const nothingHanded = (): Handed => ({ accepted: new Map(), unknown: new Set(), problems: [] })
 
 /** A body that ends in `?` is answered without it in the same turn; one that ends in `!` is refused, after an answer that is thus undone. */
-export const obedient = (_: Name, body: string, reply: (body: string) => Effect.Effect<void>) => {
+export const obedient = (_: Name, body: string, reply: (body: string) => Effect.Effect<void, KernelBusy>) => {
   if (body.endsWith("?")) return reply(`re:${body.slice(0, -1)}`)
   return body.endsWith("!")
     ? Effect.zipRight(
@@ -41,6 +42,7 @@ const attempt = <A, E extends { readonly _tag: string }>(
     if (Exit.isSuccess(exit)) return { done: Option.some(exit.value), again: false }
     const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
     if (error?._tag === "NetworkStoppedError") return { done: Option.none(), again: false }
+    if (error?._tag === "ResourceLimitError") return { done: Option.none(), again: true }
     if (error?._tag === "StoreUnavailableError") {
       return { done: Option.none(), again: !("reason" in error && error.reason === "Closed") }
     }

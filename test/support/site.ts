@@ -56,7 +56,7 @@ export interface SiteOptions {
   readonly onReceive?: (
     from: Name,
     body: string,
-    reply: (body: string) => Effect.Effect<void>
+    reply: (body: string) => Effect.Effect<void, KernelBusy>
   ) => Effect.Effect<void, DeliveryRefused | KernelBusy>
 }
 
@@ -147,12 +147,14 @@ export const makeSite = Effect.fnUntraced(function* (options: SiteOptions) {
     const body = bodyOf(delivery)
     const from = nameOf(peer)
     const reply = (text: string) =>
-      Effect.orDie(
-        Effect.flatMap(remotes.get(peer), (handle) =>
-          Effect.flatMap(handle.deliver(message(text)), ({ seq }) =>
-            enter(store, { _tag: "Replied", to: from, body: text, seq })
-          )
+      Effect.flatMap(remotes.get(peer), (handle) =>
+        Effect.flatMap(handle.deliver(message(text)), ({ seq }) =>
+          enter(store, { _tag: "Replied", to: from, body: text, seq })
         )
+      ).pipe(
+        // Too much is pending, or the store fails: not the message's fault.
+        Effect.catchTag("InvalidPeerIdError", Effect.die),
+        Effect.mapError((cause) => new KernelBusy({ cause }))
       )
     return Effect.zipRight(
       enter(store, { _tag: "Received", from, body }),

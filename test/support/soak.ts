@@ -36,7 +36,7 @@ const sleep = (least: number, most: number) => Effect.flatMap(between(least, mos
 const kinds = ["", "", "", "", "", "", "?", "?", "!", "#", "~", "z"] as const
 
 const handler =
-  (busy: Map<string, number>) => (from: Name, body: string, reply: (body: string) => Effect.Effect<void>) =>
+  (busy: Map<string, number>) => (from: Name, body: string, reply: (body: string) => Effect.Effect<void, KernelBusy>) =>
     Effect.gen(function* () {
       if (body.endsWith("#")) return yield* Effect.dieMessage("dies on purpose")
       if (body.endsWith("z")) return yield* sleep(10, 3000)
@@ -68,7 +68,7 @@ const talk = ({ from, handed, to }: Pair, isOver: () => boolean) =>
   })
 
 /** One fault, which lasts until it has passed. */
-const fault = (sites: ReadonlyArray<Site>, weak: Map<Name, number>) =>
+const fault = (sites: ReadonlyArray<Site>, weak: Map<Name, number>, mortal: Map<Name, number>) =>
   Effect.gen(function* () {
     const network = yield* Network
     const [one, other] = (yield* Random.shuffle(sites)).pipe((all) => [...all])
@@ -91,6 +91,11 @@ const fault = (sites: ReadonlyArray<Site>, weak: Map<Name, number>) =>
       lasting(network.duplicateDials(a, b, 2), network.duplicateDials(a, b, 0), 10_000),
       lasting(network.refuse(a), network.welcome(a), 15_000),
       lasting(network.hang(a), network.welcome(a), 15_000),
+      lasting(
+        Effect.sync(() => mortal.set(one.name, 1)),
+        Effect.sync(() => mortal.set(one.name, 0)),
+        5000
+      ),
       lasting(
         Effect.sync(() => weak.set(one.name, 0.2)),
         Effect.sync(() => weak.set(one.name, 0)),
@@ -115,7 +120,10 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
     const network = yield* Network
     const dice = Random.make(`${seed} blows`)
     const weak = new Map<Name, number>()
+    const mortal = new Map<Name, number>()
     const blow = (name: Name) => (): Blow => {
+      if (mortal.get(name) && Effect.runSync(dice.next) < 0.02)
+        return Effect.runSync(dice.nextBoolean) ? "before" : "after"
       const probability = weak.get(name) ?? 0
       if (probability === 0) return "none"
       const drawn = Effect.runSync(dice.next)
@@ -123,11 +131,22 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
       const reason = drawn < probability / 2 ? "Busy" : "Failed"
       return new StoreUnavailableError({ operation: "what the test says", reason })
     }
+    const config = {
+      ...(yield* oneOf([{}, {}, { maxPendingMessages: 15 }, { maxPendingBytes: 4096 }])),
+      ...(yield* oneOf([{}, {}, { streamInactivityTimeout: "5 seconds" } as const])),
+      ...(yield* oneOf([{}, {}, { ackTimeout: "2 seconds", handshakeTimeout: "1 second" } as const]))
+    }
     const sites: Array<Site> = []
     for (const name of kernels) {
       const onReceive = handler(new Map())
       sites.push(
-        yield* makeSite({ name, onReceive, blow: blow(name), downtime: () => Effect.runSync(dice.nextRange(0, 4000)) })
+        yield* makeSite({
+          name,
+          onReceive,
+          config,
+          blow: blow(name),
+          downtime: () => Effect.runSync(dice.nextRange(0, 4000))
+        })
       )
     }
     const pairs = sites.flatMap((from) =>
@@ -136,7 +155,7 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
     const isOver = () => now() >= seconds * 1000
     const trouble = Effect.whileLoop({
       while: () => !isOver(),
-      body: () => Effect.zipRight(sleep(0, 4000), fault(sites, weak)),
+      body: () => Effect.zipRight(sleep(0, 4000), fault(sites, weak, mortal)),
       step: () => undefined
     })
     const settledAll = Effect.forEach(pairs, ({ from, to }) => isSettled(from, to.name))
@@ -149,6 +168,7 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
       })
       yield* network.restore
       weak.clear()
+      mortal.clear()
       yield* Effect.repeat(Effect.delay(settledAll, "1 second"), { until: (all) => all.every(Boolean) })
       yield* Effect.sleep("1 second")
     })

@@ -261,13 +261,13 @@ export const noteTransmitted = (core: Core, from: number, sizes: ReadonlyArray<n
 }
 
 /**
- * Settles what can be settled, tells those who wait for it, and counts it off.
+ * Settles what can be settled, up to `through` and given what has `arrived` from the peer, tells those who wait for it, and counts it off.
  *
  * @internal
  */
-export const settle = (core: Core): boolean => {
+export const settle = (core: Core, arrived: number = core.received, through?: number): boolean => {
   const before = core.window.settled
-  core.window = SendWindow.settle(core.window, core.received)
+  core.window = SendWindow.settle(core.window, arrived, through)
   if (core.window.settled === before) return false
   if (before + 1 < core.sizesFrom) core.miscounted = true
   const sizes = core.sizes.splice(0, Math.max(0, core.window.settled - core.sizesFrom + 1))

@@ -170,6 +170,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     notify,
     makeRoom,
     rejectRedemptions,
+    behind: [],
     mayRecord: options.mayRecord
   }
 

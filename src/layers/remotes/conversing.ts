@@ -12,6 +12,7 @@ import { HandshakeError } from "../../errors/TransportError.ts"
 import type { Deadline } from "../../internal/deadline.ts"
 import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
+import * as HeldLine from "../../protocol/HeldLine.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as Session from "../../protocol/Session.ts"
@@ -43,6 +44,8 @@ export interface Converser extends Sender, Receiver {
   readonly tidy: Deadline
   /** Tells those who wait for the answer to a redemption that none will come. */
   readonly rejectRedemptions: (why: OutcomeUnknownError | NetworkStoppedError) => void
+  /** What was taken from the link and comes after what is being worked on. */
+  behind: ReadonlyArray<LinkEvent>
   /** Whether the store may get a record of another peer. */
   readonly mayRecord: () => boolean
 }
@@ -232,6 +235,35 @@ const oweAck = ({ core, delayedAck, wake }: Converser, repeated: boolean): void 
   wake()
 }
 
+const settleNow = (converser: Converser, said?: HeldLine.Said): void => {
+  if (!settle(converser.core, said?.arrived, said?.through)) return
+  converser.tidy.armOnce()
+  converser.makeRoom()
+  converser.notify()
+}
+
+const framesBehind = function* ({ behind, link }: Converser, channel: OpenChannel): Generator<Uint8Array> {
+  for (const events of [behind, link.peek()]) {
+    for (const event of events) {
+      if (event._tag !== "Frames" || event.channel !== channel.number) return
+      yield* event.frames
+    }
+  }
+}
+
+/** The line is held, but the ACKs in it count: the kernel may be busy for want of the room that they make. */
+const takeAcksBehind = (converser: Converser, waiting: ReadonlyArray<Sequenced>): void => {
+  const { core, wake } = converser
+  const { channel, window } = core
+  if (channel === undefined) return
+  const said = HeldLine.listen(core.received, waiting, framesBehind(converser, channel))
+  // One of what was never sent is objected to in its turn.
+  core.window = Either.getOrElse(SendWindow.acknowledge(window, said.ack), () => window)
+  if (core.window.acknowledged > window.acknowledged) noteProgress(converser, channel)
+  settleNow(converser, said)
+  wake()
+}
+
 /** Takes messages until none is left; while the kernel is busy, the line is held. */
 const receiveAll = (converser: Converser, messages: ReadonlyArray<Sequenced>) =>
   Effect.gen(function* () {
@@ -245,6 +277,7 @@ const receiveAll = (converser: Converser, messages: ReadonlyArray<Sequenced>) =>
       converser.notify()
       if (left.length === 0) return
       core.held = true
+      takeAcksBehind(converser, left)
       pause = count > 0 ? Duration.millis(50) : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
       yield* Effect.sleep(pause)
       core.held = false
@@ -286,11 +319,7 @@ const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArr
     const objection = strangerViolation(converser, messages)
     if (objection === undefined && messages.length > 0) yield* receiveAll(converser, messages)
     if (repeated) oweAck(converser, true)
-    if (settle(core)) {
-      converser.tidy.armOnce()
-      converser.makeRoom()
-      converser.notify()
-    }
+    settleNow(converser)
     converser.wake()
     const reason = objection ?? violation
     if (reason !== undefined) yield* hangUp(converser, channel, reason)
@@ -298,11 +327,14 @@ const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArr
     return reason === undefined
   })
 
-const onFrames = (converser: Converser, { channel: number, frames }: Extract<LinkEvent, { _tag: "Frames" }>) =>
+const onFrames = (converser: Converser, event: Extract<LinkEvent, { _tag: "Frames" }>) =>
   Effect.gen(function* () {
+    const { channel: number, frames } = event
+    const { behind } = converser
     for (let from = 0; from < frames.length; from += sliceLength) {
       const { channel } = converser.core
       if (channel?.number !== number) return
+      converser.behind = [{ ...event, frames: frames.slice(from + sliceLength) }, ...behind]
       if (!(yield* onSlice(converser, channel, frames.slice(from, from + sliceLength)))) {
         converser.core.channel = undefined
         return
@@ -367,10 +399,12 @@ const join = (events: ReadonlyArray<LinkEvent>): ReadonlyArray<LinkEvent> => {
  *
  * @internal
  */
-export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>): Effect.Effect<void> =>
-  Effect.forEach(
-    join(events),
-    (event) => {
+export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>): Effect.Effect<void> => {
+  const joined = join(events)
+  return Effect.forEach(
+    joined,
+    (event, index) => {
+      converser.behind = joined.slice(index + 1)
       switch (event._tag) {
         case "Opened":
           return onOpened(converser, event)
@@ -384,3 +418,4 @@ export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>)
     },
     { discard: true }
   )
+}

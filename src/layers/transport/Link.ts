@@ -336,6 +336,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     state: SubscriptionRef.get(status),
     changes: status.changes,
     take: inbox.take,
+    peek: inbox.peek,
     connect: Effect.zipRight(postEvent({ _tag: "Wanted" }), postEvent({ _tag: "Urged" })),
     want: postEvent({ _tag: "Wanted" }),
     send: (channel, frames) =>
