@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import * as Factory from "./libp2p/factory.ts"
+import * as LayerOptions from "./libp2p/options.ts"
 import * as WebSockets from "./libp2p/webSockets.ts"
 
 /**
@@ -18,7 +19,15 @@ import * as WebSockets from "./libp2p/webSockets.ts"
  * @since 0.1.0
  * @category schemas
  */
-export const Options = Factory.Options
+export const Options = LayerOptions.Options
+
+/**
+ * A libp2p transport for the option `transports`, such as `quic()`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransportFactory = LayerOptions.TransportFactory
 
 /**
  * What can be wrong at the start.
@@ -26,7 +35,7 @@ export const Options = Factory.Options
  * @since 0.1.0
  * @category errors
  */
-export type StartError = Factory.StartError
+export type StartError = LayerOptions.StartError
 
 /**
  * Starts a node that listens and dials; it stops with the scope, gracefully within the stop deadline, and leaves nothing.

@@ -6,17 +6,13 @@
 import type { Connection, PeerId as Libp2pPeerId, Stream } from "@libp2p/interface"
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
 import * as Mailbox from "effect/Mailbox"
-import { ArrayFormatter } from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../../errors/AddressError.ts"
-import { InvalidOptionsError } from "../../errors/ConfigError.ts"
-import { type ListenError, NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import * as PeerId from "../../protocol/PeerId.ts"
 import { type Channel, ConnectionFactory, type IncomingChannel } from "../../services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -25,92 +21,19 @@ import * as Channels from "./channels.ts"
 import * as Connections from "./connections.ts"
 import * as Dialer from "./dialer.ts"
 import * as Node from "./node.ts"
+import * as Options from "./options.ts"
 import * as RelayKeeper from "./relayKeeper.ts"
 import * as Relays from "./relays.ts"
 import { stop, stoppedReason } from "./stopping.ts"
 import * as WsGater from "./wsGater.ts"
 
-const duration = Schema.DurationFromSelf.pipe(
-  Schema.filter((it) => Duration.isFinite(it) && Duration.toMillis(it) >= 1, {
-    message: () => "a finite duration of at least 1 ms"
-  })
-)
-const isTransport = (it: unknown): it is Node.TransportFactory => typeof it === "function"
-const orElse = <A>(schema: Schema.Schema<A>, fallback: () => A) => Schema.optionalWith(schema, { default: fallback })
-
-/**
- * Every option and its default.
- *
- * @internal
- */
-export const Options = Schema.Struct({
-  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip4/127.0.0.1/tcp/0/ws`. */
-  listen: orElse(Schema.Array(Schema.String), () => []),
-  /**
-   * Libp2p transports beside those that are built in, such as `quic()` of `@chainsafe/libp2p-quic`, and where to listen with them.
-   */
-  transports: orElse(
-    Schema.Array(
-      Schema.Struct({
-        transport: Schema.declare(isTransport).annotations({ message: () => "a libp2p transport, such as quic()" }),
-        listen: Schema.optional(Schema.Array(Schema.String))
-      })
-    ),
-    () => []
-  ),
-  /**
-   * Multiaddrs of relays through which others reach this kernel, and through which it looks for those of whom it knows no better
-   * address. A place is kept at each of them, for ever; starting does not wait for it. What is no multiaddr is skipped.
-   */
-  relays: orElse(Schema.Array(Schema.String), () => []),
-  /** How long one address may take for a connection and a stream on it. */
-  dialTimeout: orElse(duration, () => Duration.seconds(10)),
-  /** How long a dial waits for one address before it tries the next one beside it. */
-  dialStagger: orElse(duration, () => Duration.millis(250)),
-  /** How long a graceful close of a channel may take. */
-  closeTimeout: orElse(duration, () => Duration.seconds(1)),
-  /** How long closing everything may take; by default what `RemotesConfig` says. */
-  stopTimeout: Schema.optional(duration),
-  /** The largest frame, in bytes, that is taken; by default `RemotesConfig.maxMessageSize`. */
-  maxFrameSize: Schema.optional(
-    Schema.Number.pipe(
-      Schema.filter((it) => Number.isSafeInteger(it) && it >= 1, { message: () => "a whole number from 1 on" })
-    )
-  ),
-  /** Hosts to which plain `ws` is dialed although they are not private; those of `relays` are among them anyway. */
-  allowedWsHosts: orElse(Schema.Array(Schema.NonEmptyString), () => []),
-  /** The protocol ids that are offered and accepted, the preferred one first. */
-  protocols: Schema.optionalWith(Schema.NonEmptyArray(Schema.NonEmptyString), {
-    default: () => Arr.make("/effect-remotes/1", "whatever")
-  })
-})
-
-/**
- * What can be wrong at the start.
- *
- * @internal
- */
-export type StartError = InvalidOptionsError | InvalidAddressError | ListenError
-
-const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })
-
-const readOptions = (options: typeof Options.Encoded): Effect.Effect<typeof Options.Type, InvalidOptionsError> =>
-  Effect.mapError(decode(options), (error) => {
-    const problems = ArrayFormatter.formatErrorSync(error).map(({ message, path }) => ({
-      option: path.join("."),
-      message
-    }))
-    // The second about an option only says that it might have been left out.
-    const first = Arr.dedupeWith(problems, (a, b) => a.option === b.option)
-    return new InvalidOptionsError({ problems: first.map(({ message, option }) => `${option}: ${message}`) })
-  })
-
+const isForLibp2p = (it: unknown): it is Node.TransportFactory => typeof it === "function"
 /** Those that a caller brings along come first: they know better than ours what to do with an address. */
-const allTransports = ({ transports }: typeof Options.Type, ours: ReadonlyArray<Node.TransportFactory>) => [
-  ...transports.map(({ transport }) => transport),
+const allTransports = ({ transports }: Options.Read, ours: ReadonlyArray<Node.TransportFactory>) => [
+  ...transports.map(({ transport }) => transport).filter(isForLibp2p),
   ...ours
 ]
-const allAddresses = ({ listen, transports }: typeof Options.Type): ReadonlyArray<string> => [
+const allAddresses = ({ listen, transports }: Options.Read): ReadonlyArray<string> => [
   ...listen,
   ...transports.flatMap((it) => it.listen ?? [])
 ]
@@ -173,11 +96,8 @@ const keepPlaces = (node: Node.Node, relays: ReadonlyArray<Relays.Relay>, option
  *
  * @internal
  */
-export const make = Effect.fnUntraced(function* (
-  input: typeof Options.Encoded,
-  ours: ReadonlyArray<Node.TransportFactory>
-) {
-  const options = yield* readOptions(input)
+export const make = Effect.fnUntraced(function* (input: Options.Given, ours: ReadonlyArray<Node.TransportFactory>) {
+  const options = yield* Options.read(input)
   const config = yield* RemotesConfig
   const identity = yield* RemoteIdentity
   const { closeTimeout, maxFrameSize = config.maxMessageSize, stopTimeout = config.stopTimeout } = options
