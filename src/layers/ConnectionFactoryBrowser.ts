@@ -8,8 +8,8 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { RemoteIdentity } from "../services/RemoteIdentity.ts"
-import type { StartError } from "./libp2p/factory.ts"
 import * as Factory from "./libp2p/factory.ts"
+import * as LayerOptions from "./libp2p/options.ts"
 import * as WebSockets from "./libp2p/webSockets.ts"
 
 /**
@@ -18,7 +18,23 @@ import * as WebSockets from "./libp2p/webSockets.ts"
  * @since 0.1.0
  * @category schemas
  */
-export const Options = Factory.Options.omit("listen")
+export const Options = LayerOptions.Options.omit("listen")
+
+/**
+ * A libp2p transport for the option `transports`, such as `quic()`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransportFactory = LayerOptions.TransportFactory
+
+/**
+ * What can be wrong at the start.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type StartError = LayerOptions.StartError
 
 /**
  * Starts a node that dials, and is dialed through its relays; it stops with the scope.

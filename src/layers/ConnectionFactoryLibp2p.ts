@@ -15,6 +15,7 @@ import * as OptionTexts from "../internal/optionTexts.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import * as Factory from "./libp2p/factory.ts"
+import * as LayerOptions from "./libp2p/options.ts"
 import * as WebSockets from "./libp2p/webSockets.ts"
 
 /**
@@ -23,7 +24,15 @@ import * as WebSockets from "./libp2p/webSockets.ts"
  * @since 0.1.0
  * @category schemas
  */
-export const Options = Factory.Options
+export const Options = LayerOptions.Options
+
+/**
+ * A libp2p transport for the option `transports`, such as `quic()`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransportFactory = LayerOptions.TransportFactory
 
 /**
  * @since 0.1.0
@@ -69,7 +78,7 @@ export const toQueryString: (options: typeof Options.Encoded) => Either.Either<s
  * @since 0.1.0
  * @category errors
  */
-export type StartError = Factory.StartError
+export type StartError = LayerOptions.StartError
 
 /**
  * Starts a node that listens and dials; it stops with the scope, gracefully within the stop deadline, and leaves nothing.

@@ -150,7 +150,8 @@ const badStarts: ReadonlyArray<BadStart> = [
     what: "an address of a transport that is not there",
     bad: listening("/ip4/127.0.0.1/udp/0/quic-v1"),
     tag: "InvalidAddressError",
-    sentence: '"/ip4/127.0.0.1/udp/0/quic-v1" is not an address that can be used: there is no transport to listen on it'
+    sentence:
+      '"/ip4/127.0.0.1/udp/0/quic-v1" is not an address that can be used: nothing here listens on UDP unless a transport for it is given in the option transports'
   },
   {
     what: "an address of another machine",

@@ -11,11 +11,8 @@ import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
 import * as Mailbox from "effect/Mailbox"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../../errors/AddressError.ts"
-import type { InvalidOptionsError } from "../../errors/ConfigError.ts"
-import { type ListenError, NetworkStoppedError } from "../../errors/ConnectionError.ts"
-import * as Declare from "../../internal/options.ts"
+import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import * as PeerId from "../../protocol/PeerId.ts"
 import { type Channel, ConnectionFactory, type IncomingChannel } from "../../services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -24,69 +21,19 @@ import * as Channels from "./channels.ts"
 import * as Connections from "./connections.ts"
 import * as Dialer from "./dialer.ts"
 import * as Node from "./node.ts"
+import * as Options from "./options.ts"
 import * as RelayKeeper from "./relayKeeper.ts"
 import * as Relays from "./relays.ts"
 import { stop, stoppedReason } from "./stopping.ts"
 import * as WsGater from "./wsGater.ts"
 
-const isTransport = (it: unknown): it is Node.TransportFactory => typeof it === "function"
-
-/**
- * Every option and its default.
- *
- * @internal
- */
-export const Options = Schema.Struct({
-  listen: Declare.texts("multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip4/127.0.0.1/tcp/0/ws`"),
-  transports: Declare.structured(
-    Schema.Array(
-      Schema.Struct({
-        transport: Schema.declare(isTransport),
-        listen: Schema.optional(Schema.Array(Schema.String))
-      })
-    ),
-    "must be a list of { transport, listen? } with libp2p transports such as quic()",
-    { value: [], text: "none" },
-    "libp2p transports beside those that are built in, such as `quic()` of `@chainsafe/libp2p-quic`, and where to listen with them"
-  ),
-  relays: Declare.texts(
-    "multiaddrs of relays at which this kernel keeps a place, and through which it looks for those of whom it knows no better address; what is no multiaddr is skipped"
-  ),
-  dialTimeout: Declare.duration("10 seconds", "how long one address may take for a connection and a stream on it"),
-  dialStagger: Declare.duration(
-    "250 millis",
-    "how long a dial waits for one address before it tries the next one beside it"
-  ),
-  closeTimeout: Declare.duration("1 second", "how long a graceful close of a channel may take"),
-  stopTimeout: Declare.inheritedDuration("that of `RemotesConfig`", "how long closing everything may take"),
-  maxFrameSize: Declare.inheritedCount(
-    "`maxMessageSize` of `RemotesConfig`",
-    "the largest frame, in bytes, that is taken"
-  ),
-  allowedWsHosts: Declare.texts(
-    "hosts to which plain `ws` is dialed although they are not private; those of `relays` are among them anyway"
-  ),
-  protocols: Declare.someTexts(
-    ["/effect-remotes/1", "whatever"],
-    "the protocol ids that are offered and accepted, the preferred one first"
-  )
-})
-
-/**
- * What can be wrong at the start.
- *
- * @internal
- */
-export type StartError = InvalidOptionsError | InvalidAddressError | ListenError
-
-const readOptions = Declare.decoder(Options)
-
+const isForLibp2p = (it: unknown): it is Node.TransportFactory => typeof it === "function"
 /** Those that a caller brings along come first: they know better than ours what to do with an address. */
-const allTransports = ({ transports }: typeof Options.Type, ours: ReadonlyArray<Node.TransportFactory>) => [
-  ...transports.map(({ transport }) => transport),
+const allTransports = ({ transports }: Options.Read, ours: ReadonlyArray<Node.TransportFactory>) => [
+  ...transports.map(({ transport }) => transport).filter(isForLibp2p),
   ...ours
 ]
-const allAddresses = ({ listen, transports }: typeof Options.Type): ReadonlyArray<string> => [
+const allAddresses = ({ listen, transports }: Options.Read): ReadonlyArray<string> => [
   ...listen,
   ...transports.flatMap((it) => it.listen ?? [])
 ]
@@ -149,11 +96,8 @@ const keepPlaces = (node: Node.Node, relays: ReadonlyArray<Relays.Relay>, option
  *
  * @internal
  */
-export const make = Effect.fnUntraced(function* (
-  input: typeof Options.Encoded,
-  ours: ReadonlyArray<Node.TransportFactory>
-) {
-  const options = yield* readOptions(input)
+export const make = Effect.fnUntraced(function* (input: Options.Given, ours: ReadonlyArray<Node.TransportFactory>) {
+  const options = yield* Options.read(input)
   const config = yield* RemotesConfig
   const identity = yield* RemoteIdentity
   const { closeTimeout, maxFrameSize = config.maxMessageSize, stopTimeout = config.stopTimeout } = options

@@ -37,8 +37,7 @@ export interface Transports {
 /**
  * How libp2p takes a transport.
  *
- * @since 0.1.0
- * @category models
+ * @internal
  */
 export type TransportFactory = NonNullable<Libp2pOptions["transports"]>[number]
 

@@ -71,4 +71,16 @@ describe("wsGater", () => {
   const isAllowed = WsGater.make(["relay.example.org", "8.8.8.8", "[2001:db8::1]"])
   for (const address of verdicts.pass) it(`passes ${address}`, () => assert.isTrue(isAllowed(multiaddr(address))))
   for (const address of verdicts.deny) it(`denies ${address}`, () => assert.isFalse(isAllowed(multiaddr(address))))
+
+  it("knows the hosts of plain WebSockets among addresses", () => {
+    const addresses = [
+      "/dns4/plain.example/tcp/1/ws",
+      "/dns4/secure.example/tcp/1/wss",
+      "/dns4/secure.example/tcp/1/tls/ws",
+      "/ip4/1.1.1.1/tcp/1",
+      "/ip6zone/eth0/ip6/2001:db8::1/tcp/1/ws"
+    ].map((it) => multiaddr(`${it}${relay}`))
+    assert.deepStrictEqual(WsGater.plainHosts(addresses), ["plain.example", "2001:db8::1"])
+    assert.isTrue(addresses.every(WsGater.make(WsGater.plainHosts(addresses))))
+  })
 })
