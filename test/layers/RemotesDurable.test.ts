@@ -373,6 +373,21 @@ describe("RemotesDurable: giving up", () => {
       assert.deepStrictEqual(bodiesOf(bob), ["hello", "but this"])
     }).pipe(Effect.provide(layerNetwork))
   )
+
+  it.scoped("before the first contact leaves a peer that takes what comes after it", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      yield* bob.stop
+      const handle = yield* handleFor(alice, bob)
+      yield* sendAll(handle, ["never", "nor this"])
+      yield* handle.giveUp("enough")
+      const receipts = yield* sendAll(handle, ["but this"])
+      const bob2 = yield* startKernel("bob")
+      yield* within("30 seconds", acknowledgeAll(receipts))
+      assert.deepStrictEqual(bodiesOf(bob2), ["but this"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
 })
 
 describe("RemotesDurable: OCAP URLs", () => {

@@ -117,7 +117,11 @@ const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEve
 const recordOpening = (converser: Converser, incarnationId: string, passed: number) => {
   const { core, participant, store } = converser
   core.incarnationId = incarnationId
-  if (!core.known && SendWindow.pending(core.window) === 0) return Effect.void
+  if (!core.known && SendWindow.pending(core.window) === 0) {
+    // A stranger leaves no record; should its first message make it a remote, that will hold what was passed.
+    core.received += passed
+    return Effect.void
+  }
   return holdLine(
     converser,
     store.transaction(
