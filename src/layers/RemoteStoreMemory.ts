@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { StoreUnavailableError, type StoreError } from "../errors/StoreError.ts"
 import type { Restore } from "../internal/gate.ts"
@@ -171,7 +172,12 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
           .slice(0, limit)
           .map(copyOf)
       ),
-    removeDeadLetter: (id) => write("removeDeadLetter", (state) => state.removeDeadLetter(id))
+    findDeadLetter: (id) =>
+      read("findDeadLetter", (state) =>
+        Option.map(Option.fromNullable(state.letters.find((letter) => letter.id === id)), copyOf)
+      ),
+    removeDeadLetter: (id) => write("removeDeadLetter", (state) => state.removeDeadLetter(id)),
+    removeDeadLettersBefore: (at) => write("removeDeadLettersBefore", (state) => state.removeDeadLettersBefore(at))
   })
 })
 

@@ -303,7 +303,21 @@ export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], 
         ),
       listDeadLetters: ({ afterId, limit }) =>
         query("list dead letters", statements.listDeadLetters, [afterId, limit], Rows.deadLetters),
-      removeDeadLetter: (id) => change("remove a dead letter", statements.removeDeadLetter, [id])
+      findDeadLetter: (id) =>
+        query("find a dead letter", statements.findDeadLetter, [id], (rows) =>
+          Effect.map(Rows.deadLetters(rows), Arr.head)
+        ),
+      removeDeadLetter: (id) => change("remove a dead letter", statements.removeDeadLetter, [id]),
+      removeDeadLettersBefore: (at) =>
+        turns.write((session) =>
+          Effect.gen(function* () {
+            const operation = "remove old dead letters"
+            const [row] = yield* execute(session, operation, statements.countDeadLettersBefore, [at])
+            const letters = Rows.numberIn(row, "letters")
+            if (letters > 0) yield* execute(session, operation, statements.removeDeadLettersBefore, [at])
+            return letters
+          })
+        )
     })
   })
 

@@ -198,6 +198,9 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
       readonly afterId: number
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreError>
+    readonly findDeadLetter: (id: number) => Effect.Effect<Option.Option<DeadLetter>, StoreError>
     readonly removeDeadLetter: (id: number) => Effect.Effect<void, StoreError>
+    /** Removes the letters whose `at` is below the given time, and tells how many those were. */
+    readonly removeDeadLettersBefore: (at: number) => Effect.Effect<number, StoreError>
   }
 >() {}

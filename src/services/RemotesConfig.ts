@@ -71,7 +71,9 @@ export const Options = Schema.Struct({
   /** How many resends the deadline of a redemption has room for: it is (this + 1) times `ackTimeout`. */
   redemptionRetries: count(3, 0),
   /** How many peers may have a record in the store. */
-  maxRemotes: count(10_000)
+  maxRemotes: count(10_000),
+  /** How long dead letters are kept, where `DeadLettersStored` runs. */
+  deadLetterMaxAge: duration("30 days")
 })
 
 /**

@@ -315,6 +315,38 @@ export const contract = (name: string, implementation: Implementation): void => 
     )
 
     test(
+      "finds a letter by its number, as a copy",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.addDeadLetters([letter(1), letter(2)])
+        const [, second] = yield* store.listDeadLetters({ afterId: 0, limit: 2 })
+        const id = second?.id ?? 0
+        const found = Option.getOrThrow(yield* store.findDeadLetter(id))
+        assert.deepStrictEqual(found, { ...letter(2), id })
+        found.body.fill(9)
+        assert.deepStrictEqual(Option.getOrThrow(yield* store.findDeadLetter(id)).body, Uint8Array.of(2))
+        yield* store.removeDeadLetter(id)
+        assert.isTrue(Option.isNone(yield* store.findDeadLetter(id)))
+      })
+    )
+
+    test(
+      "removes the letters that are older than a time, and counts them",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.addDeadLetters([10, 30, 20, 40].map((at) => ({ ...letter(at), at })))
+        const removal = store.removeDeadLettersBefore(30)
+        yield* Effect.ignore(store.transaction(Effect.zipRight(removal, Effect.fail("undone"))))
+        assert.strictEqual(yield* removal, 2)
+        assert.strictEqual(yield* removal, 0)
+        assert.deepStrictEqual(
+          (yield* store.listDeadLetters({ afterId: 0, limit: 9 })).map(({ at }) => at),
+          [30, 40]
+        )
+      })
+    )
+
+    test(
       "moves everything pending for a peer to the letters",
       Effect.gen(function* () {
         const store = yield* RemoteStore

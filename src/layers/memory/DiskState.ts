@@ -139,6 +139,13 @@ export class DiskState {
     this.#setLetters(this.#letters.filter((letter) => letter.id !== id))
   }
 
+  removeDeadLettersBefore(at: number): number {
+    const kept = this.#letters.filter((letter) => letter.at >= at)
+    const removed = this.#letters.length - kept.length
+    if (removed > 0) this.#setLetters(kept)
+    return removed
+  }
+
   /** The counter needs no undoing: letters that never were leave a hole in the numbers, which only have to rise. */
   #setLetters(letters: ReadonlyArray<DeadLetter>): void {
     const before = this.#letters

@@ -115,7 +115,10 @@ export const makeStatements = (name: Dialect) => {
     listDeadLetters: dialect(
       `SELECT id,${letter} FROM remotes_dead_letters WHERE id>? ORDER BY id LIMIT CAST(? AS ${integer})`
     ),
-    removeDeadLetter: dialect("DELETE FROM remotes_dead_letters WHERE id=?")
+    findDeadLetter: dialect(`SELECT id,${letter} FROM remotes_dead_letters WHERE id=?`),
+    removeDeadLetter: dialect("DELETE FROM remotes_dead_letters WHERE id=?"),
+    countDeadLettersBefore: dialect("SELECT COUNT(*) AS letters FROM remotes_dead_letters WHERE at<?"),
+    removeDeadLettersBefore: dialect("DELETE FROM remotes_dead_letters WHERE at<?")
   }
 }
 
