@@ -92,7 +92,7 @@ export class IntentionalCloseError extends Schema.TaggedError<IntentionalCloseEr
  * @category errors
  */
 export class ResourceLimitError extends Schema.TaggedError<ResourceLimitError>()("ResourceLimitError", {
-  limit: Schema.Literal("messageSize", "pendingMessages", "pendingBytes", "connections", "remotes"),
+  limit: Schema.Literal("messageSize", "pendingMessages", "pendingBytes", "connections", "remotes", "issuedOcapUrls"),
   current: Schema.Number,
   max: Schema.Number
 }) {

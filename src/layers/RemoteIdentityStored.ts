@@ -7,6 +7,7 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -19,6 +20,7 @@ import type { IdentityExistsError, InvalidMnemonicError, InvalidSeedError } from
 import { UnknownOcapUrlError } from "../errors/IdentityError.ts"
 import type { StoreError } from "../errors/StoreError.ts"
 import * as IdentityKeys from "../internal/identityKeys.ts"
+import * as IssuedUrls from "../internal/issuedUrls.ts"
 import * as SealedReference from "../internal/sealedReference.ts"
 import * as Mnemonic from "../protocol/Mnemonic.ts"
 import * as OcapUrl from "../protocol/OcapUrl.ts"
@@ -66,6 +68,8 @@ export const Options = Schema.Struct({
   maxUrlRelayHints: count(RelayPool.defaultMaxUrlRelayHints),
   /** How many relays are remembered. */
   maxKnownRelays: count(RelayPool.defaultMaxKnownRelays),
+  /** How many issued URLs may be on record, not counting those that expired or were revoked. */
+  maxIssuedUrls: count(100_000),
   /** Whether direct addresses among the hints of `issueOcapUrl` get into the URL; relays then have to do. */
   directHintsInUrls: optional(Schema.Boolean, "must be true or false", () => true)
 })
@@ -146,30 +150,42 @@ export const make = Effect.fnUntraced(function* (choice: typeof Options.Encoded 
   const store = yield* RemoteStore
   const [relays, malformed] = Arr.partition(options.relays, (it) => !RelayPool.isAddress(it))
   const [keys, evicted] = yield* store.transaction(
-    Effect.all([IdentityKeys.loadOrCreate(options), startRelays(options, relays)])
+    Effect.all([IdentityKeys.loadOrCreate(options), startRelays(options, relays), IssuedUrls.clean(store)])
   )
   yield* Effect.forEach(malformed, logSkipped, { discard: true })
   yield* logEvicted(evicted, options)
 
   const { incarnationId, keySeed, ocapUrlKey, peerId } = keys
-  const context = `effect-remotes/OcapUrl/1 ${peerId} ${incarnationId}`
-  const references = yield* SealedReference.make(ocapUrlKey, context, yield* Entropy)
+  const context = `effect-remotes/OcapUrl/2 ${peerId} ${incarnationId}`
+  const entropy = yield* Entropy
+  const references = yield* SealedReference.make(ocapUrlKey, context, entropy)
+  const issued = IssuedUrls.make(store, entropy, options.maxIssuedUrls)
   const chooseHints = makeHints(peerId, store, options)
 
   const issueOcapUrl = Effect.fn("RemoteIdentity.issueOcapUrl")(function* (
     reference: string,
-    at?: { readonly hints?: ReadonlyArray<string> }
+    terms?: { readonly hints?: ReadonlyArray<string>; readonly expiresIn?: Duration.DurationInput }
   ) {
-    const hints = yield* chooseHints(at?.hints ?? [])
-    const oid = yield* references.seal(reference)
+    const hints = yield* chooseHints(terms?.hints ?? [])
+    const grant = yield* issued.grant(terms?.expiresIn)
+    const oid = yield* references.seal({ reference, ...grant })
+    yield* issued.record(grant)
     return yield* Effect.orDie(OcapUrl.format({ oid, host: peerId, hints }))
   })
-  const redeemOcapUrl = Effect.fn("RemoteIdentity.redeemOcapUrl")(function* (url: string) {
+  const open = Effect.fnUntraced(function* (url: string) {
     const { host, oid } = yield* OcapUrl.parse(url)
     if (host !== peerId) return yield* new UnknownOcapUrlError({ reason: "OtherHost" })
     return yield* Effect.mapError(references.open(oid), () => new UnknownOcapUrlError({ reason: "BadReference" }))
   })
-  return RemoteIdentity.of({ peerId, incarnationId, keySeed, issueOcapUrl, redeemOcapUrl })
+  const redeemOcapUrl = Effect.fn("RemoteIdentity.redeemOcapUrl")(function* (url: string) {
+    const sealed = yield* open(url)
+    yield* issued.check(sealed)
+    return sealed.reference
+  })
+  const revokeOcapUrl = Effect.fn("RemoteIdentity.revokeOcapUrl")(function* (url: string) {
+    yield* issued.revoke(yield* open(url))
+  })
+  return RemoteIdentity.of({ peerId, incarnationId, keySeed, issueOcapUrl, redeemOcapUrl, revokeOcapUrl })
 })
 
 /**

@@ -146,6 +146,12 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
     saveIdentity: (identity) => write("saveIdentity", (state) => state.saveIdentity(identity)),
     loadRelays: read("loadRelays", (state) => state.relays),
     saveRelays: (relays) => write("saveRelays", (state) => state.saveRelays(relays)),
+    putIssuedUrl: (issued) => write("putIssuedUrl", (state) => state.putIssuedUrl(issued)),
+    findIssuedUrl: (id) => read("findIssuedUrl", (state) => state.findIssuedUrl(id)),
+    countIssuedUrls: read("countIssuedUrls", (state) => state.issuedUrls),
+    removeExpiredUrls: (now) =>
+      write("removeExpiredUrls", (state) => state.removeIssuedUrls((it) => (it.expiresAt ?? Infinity) <= now)),
+    removeRevokedUrls: write("removeRevokedUrls", (state) => state.removeIssuedUrls((it) => it.revoked)),
     listRemotes: read("listRemotes", (state) => state.remotes),
     findRemote: (peer) => read("findRemote", (state) => state.findRemote(peer)),
     putRemote: (record) => write("putRemote", (state) => state.putRemote(record)),

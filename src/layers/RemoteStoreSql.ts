@@ -235,6 +235,18 @@ export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], 
           )
         ),
 
+      putIssuedUrl: ({ expiresAt, id, revoked }) =>
+        change("put an issued URL", statements.putIssuedUrl, [id, expiresAt ?? null, revoked ? 1 : 0]),
+      findIssuedUrl: (id) =>
+        query("find an issued URL", statements.findIssuedUrl, [id], (rows) =>
+          Effect.map(Rows.issuedUrls(rows), Arr.head)
+        ),
+      countIssuedUrls: query("count the issued URLs", statements.countIssuedUrls, [], ([row]) =>
+        Effect.succeed(Rows.numberIn(row, "urls"))
+      ),
+      removeExpiredUrls: (now) => change("remove expired URLs", statements.removeExpiredUrls, [now]),
+      removeRevokedUrls: change("remove revoked URLs", statements.removeRevokedUrls, []),
+
       listRemotes: query("list the peers", statements.listRemotes, [], Rows.remotes),
       findRemote: (peer) =>
         query("find a peer", statements.findRemote, [peer], (rows) => Effect.map(Rows.remotes(rows), Arr.head)),

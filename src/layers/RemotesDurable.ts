@@ -133,8 +133,9 @@ export const make = Effect.gen(function* () {
     localPeerId: transport.localPeerId,
     get,
     list: Effect.suspend(() => Effect.forEach(entries.values(), ({ actor }) => actor.handle.status)),
-    issueOcapUrl: (reference) =>
-      Effect.flatMap(transport.listenAddresses, (hints) => identity.issueOcapUrl(reference, { hints })),
+    issueOcapUrl: (reference, options) =>
+      Effect.flatMap(transport.listenAddresses, (hints) => identity.issueOcapUrl(reference, { ...options, hints })),
+    revokeOcapUrl: identity.revokeOcapUrl,
     redeemOcapUrl: Effect.fn("Remotes.redeemOcapUrl")(function* (url) {
       const { hints, host } = yield* OcapUrl.parse(url)
       if (host === transport.localPeerId) return yield* identity.redeemOcapUrl(url)

@@ -112,6 +112,20 @@ export interface KnownRelay {
 }
 
 /**
+ * That an OCAP URL was issued. Neither the URL nor what it names can be told from it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface IssuedUrl {
+  /** 16 random bytes in hexadecimal; the URL holds them sealed. */
+  readonly id: string
+  /** In milliseconds since the Unix epoch; undefined if it does not expire. */
+  readonly expiresAt: number | undefined
+  readonly revoked: boolean
+}
+
+/**
  * Somebody whose in-memory state goes with a transaction. It enlists once per transaction with `RemoteStore.enlist`.
  *
  * @since 0.1.0
@@ -161,6 +175,14 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     readonly loadRelays: Effect.Effect<ReadonlyArray<KnownRelay>, StoreError>
     /** Replaces all known relays. */
     readonly saveRelays: (relays: ReadonlyArray<KnownRelay>) => Effect.Effect<void, StoreError>
+
+    /** Inserts or replaces the record with its id. */
+    readonly putIssuedUrl: (issued: IssuedUrl) => Effect.Effect<void, StoreError>
+    readonly findIssuedUrl: (id: string) => Effect.Effect<Option.Option<IssuedUrl>, StoreError>
+    readonly countIssuedUrls: Effect.Effect<number, StoreError>
+    /** Removes the records of URLs that have expired at that time. */
+    readonly removeExpiredUrls: (now: number) => Effect.Effect<void, StoreError>
+    readonly removeRevokedUrls: Effect.Effect<void, StoreError>
 
     readonly listRemotes: Effect.Effect<ReadonlyArray<RemoteRecord>, StoreError>
     readonly findRemote: (peer: PeerId) => Effect.Effect<Option.Option<RemoteRecord>, StoreError>

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { InvalidPeerIdError } from "../errors/AddressError.ts"
@@ -53,9 +54,15 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
     /** What every handle is doing. */
     readonly list: Effect.Effect<ReadonlyArray<RemoteStatus>>
     /**
-     * Makes a URL that names `reference` to everybody who has it, with the addresses at which this kernel listens.
+     * Makes a URL that names `reference` to everybody who has it, with the addresses at which this kernel listens; as
+     * `RemoteIdentity.issueOcapUrl`.
      */
-    readonly issueOcapUrl: (reference: string) => Effect.Effect<OcapUrl, StoreError>
+    readonly issueOcapUrl: (
+      reference: string,
+      options?: { readonly expiresIn?: Duration.DurationInput }
+    ) => Effect.Effect<OcapUrl, ResourceLimitError | StoreError>
+    /** Makes a URL of this kernel name nothing from now on; as `RemoteIdentity.revokeOcapUrl`. */
+    readonly revokeOcapUrl: (url: string) => Effect.Effect<void, InvalidOcapUrlError | UnknownOcapUrlError | StoreError>
     /**
      * Answers with the reference by which to call what the URL names: for a URL of this kernel its own reference, without any
      * network; for another kernel's by asking it.

@@ -194,6 +194,36 @@ export const contract = (name: string, implementation: Implementation): void => 
     )
 
     test(
+      "keeps what was issued until it expires or is revoked and told to go",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const issued = [
+          { id: "0a", expiresAt: undefined, revoked: false },
+          { id: "0b", expiresAt: 1_700_000_000_000, revoked: false },
+          { id: "0c", expiresAt: 1_700_000_000_001, revoked: true }
+        ]
+        const left = Effect.map(
+          Effect.forEach(issued, ({ id }) => store.findIssuedUrl(id)),
+          (found) => found.filter(Option.isSome).map(({ value }) => value)
+        )
+        for (const it of issued) yield* store.putIssuedUrl({ ...it, revoked: false })
+        yield* store.putIssuedUrl(issued[2] ?? { id: "", expiresAt: undefined, revoked: false })
+        assert.deepStrictEqual(yield* left, issued)
+        assert.strictEqual(yield* store.countIssuedUrls, 3)
+        yield* store.removeExpiredUrls(1_699_999_999_999)
+        assert.strictEqual(yield* store.countIssuedUrls, 3)
+        const turn = Effect.zipRight(store.removeExpiredUrls(1_700_000_000_000), store.removeRevokedUrls)
+        yield* Effect.ignore(store.transaction(Effect.zipRight(turn, Effect.fail("undone"))))
+        assert.deepStrictEqual(yield* left, issued)
+        yield* store.removeExpiredUrls(1_700_000_000_000)
+        assert.deepStrictEqual(yield* left, [issued[0], issued[2]])
+        yield* store.removeRevokedUrls
+        assert.deepStrictEqual(yield* left, [issued[0]])
+        assert.isTrue(Option.isNone(yield* store.findIssuedUrl("0b")))
+      })
+    )
+
+    test(
       "removes a peer's record and pending messages, and nothing else",
       Effect.gen(function* () {
         const store = yield* RemoteStore

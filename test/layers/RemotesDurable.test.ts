@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import { StoreUnavailableError } from "../../src/errors/StoreError.ts"
 import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
 import { DeliveryRefused, KernelBusy } from "../../src/services/KernelPort.ts"
 import type { Receipt } from "../../src/services/RemoteHandle.ts"
@@ -410,6 +411,46 @@ describe("RemotesDurable: OCAP URLs", () => {
       const fails = (text: string) => Effect.map(Effect.flip(alice.remotes.redeemOcapUrl(text)), ({ _tag }) => _tag)
       assert.strictEqual(yield* fails("utter nonsense"), "InvalidOcapUrlError")
       assert.strictEqual(yield* fails(tampered), "RedemptionRefusedError")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("tells a peer of a URL that is not good no more than that its reference is bad", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const revoked = yield* bob.remotes.issueOcapUrl("o+7")
+      const expired = yield* bob.remotes.issueOcapUrl("o+7", { expiresIn: "1 second" })
+      const good = yield* bob.remotes.issueOcapUrl("o+7")
+      yield* bob.remotes.revokeOcapUrl(revoked)
+      yield* TestClock.adjust("1 second")
+      for (const url of [revoked, expired]) {
+        const error = yield* Effect.flip(alice.remotes.redeemOcapUrl(url))
+        assert.strictEqual(
+          error._tag === "RedemptionRefusedError" && error.reason,
+          "the OCAP URL has a bad object reference"
+        )
+      }
+      assert.strictEqual(yield* alice.remotes.redeemOcapUrl(good), "ro+o+7")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("answers a redemption only once its store can say whether the URL is good", () =>
+    Effect.gen(function* () {
+      let busy = false
+      const disk = RemoteStoreMemory.makeDisk({
+        onCall: (operation) =>
+          busy && operation === "findIssuedUrl" ? new StoreUnavailableError({ operation, reason: "Busy" }) : Effect.void
+      })
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", { disk })
+      const url = yield* bob.remotes.issueOcapUrl("o+7")
+      busy = true
+      const asking = yield* Effect.fork(alice.remotes.redeemOcapUrl(url))
+      yield* TestClock.adjust("3 seconds")
+      assert.isTrue((yield* Fiber.poll(asking))._tag === "None")
+      busy = false
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* Fiber.join(asking), "ro+o+7")
     }).pipe(Effect.provide(layerNetwork))
   )
 

@@ -2,6 +2,7 @@ import * as Option from "effect/Option"
 import type {
   DeadLetter,
   DeadLetterReason,
+  IssuedUrl,
   KnownRelay,
   PendingMessage,
   RemoteRecord,
@@ -18,6 +19,7 @@ import { PendingQueue, type Undo } from "./PendingQueue.ts"
 export class DiskState {
   #identity: Option.Option<StoredIdentity> = Option.none()
   #relays: ReadonlyArray<KnownRelay> = []
+  readonly #issued = new Map<string, IssuedUrl>()
   readonly #remotes = new Map<PeerId, RemoteRecord>()
   readonly #pending = new Map<PeerId, PendingQueue>()
   #letters: ReadonlyArray<DeadLetter> = []
@@ -72,6 +74,29 @@ export class DiskState {
     this.#journal.push(() => {
       this.#relays = before
     })
+  }
+
+  putIssuedUrl(issued: IssuedUrl): void {
+    this.#setIssued(issued.id, { ...issued })
+  }
+
+  findIssuedUrl(id: string): Option.Option<IssuedUrl> {
+    return Option.fromNullable(this.#issued.get(id))
+  }
+
+  get issuedUrls(): number {
+    return this.#issued.size
+  }
+
+  removeIssuedUrls(which: (issued: IssuedUrl) => boolean): void {
+    for (const issued of [...this.#issued.values()].filter(which)) this.#setIssued(issued.id, undefined)
+  }
+
+  #setIssued(id: string, issued: IssuedUrl | undefined): void {
+    const before = this.#issued.get(id)
+    const set = (to: IssuedUrl | undefined) => (to === undefined ? this.#issued.delete(id) : this.#issued.set(id, to))
+    set(issued)
+    this.#journal.push(() => set(before))
   }
 
   get remotes(): ReadonlyArray<RemoteRecord> {

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
+import { UnknownOcapUrlError } from "../../errors/IdentityError.ts"
 import { DeliveryRejectedError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
@@ -114,12 +115,18 @@ const refuse = (receiver: Receiver, message: Sequenced, refused: Refused) => {
   return keepLetter(receiver, message, refused)
 }
 
+/** A peer that may be guessing is not told whether a URL was ever good. */
+const badReference = new UnknownOcapUrlError({ reason: "BadReference" }).message
+
 const answerRedemption = (receiver: Receiver, url: string, replyKey: string) => {
   const { core, identity, port } = receiver
   const reply = (ok: boolean, value: string) =>
     stageBody(core, WireMessage.encodeBody({ _tag: "RedeemUrlReply", ok, replyKey, value }))
   return Effect.matchEffect(identity.redeemOcapUrl(url), {
-    onFailure: (error) => Effect.sync(() => void reply(false, error.message)),
+    onFailure: (error) =>
+      error._tag === "StoreUnavailableError" || error._tag === "StoreCorruptError"
+        ? Effect.fail(error)
+        : Effect.sync(() => void reply(false, badReference)),
     onSuccess: (reference) =>
       Effect.map(
         offer(receiver, port.redeem(core.peerId, reference)),

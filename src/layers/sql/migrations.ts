@@ -80,17 +80,27 @@ const tables = ({ bytes, clustered, integer, rising, strict }: Types): ReadonlyA
   )${strict}`
 ]
 
-const createTables = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  Effect.forEach(
-    tables(sql.onDialectOrElse({ pg: () => postgres, orElse: () => sqlite })),
-    (statement) => sql.unsafe(statement),
-    { discard: true }
+const issuedUrls = ({ clustered, integer }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE remotes_issued_urls (
+    id TEXT NOT NULL PRIMARY KEY,
+    expires_at ${integer},
+    revoked ${integer} NOT NULL
+  )${clustered}`
+]
+
+const run = (statements: (types: Types) => ReadonlyArray<string>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.forEach(
+      statements(sql.onDialectOrElse({ pg: () => postgres, orElse: () => sqlite })),
+      (statement) => sql.unsafe(statement),
+      { discard: true }
+    )
   )
-)
 
 /** Never edit what was released: add the next number. */
 const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> = {
-  "0001_tables": createTables
+  "0001_tables": run(tables),
+  "0002_issued_urls": run(issuedUrls)
 }
 
 /**

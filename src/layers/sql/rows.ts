@@ -7,6 +7,7 @@ import { crc32 } from "../../protocol/Crc32.ts"
 import { PeerId } from "../../protocol/PeerId.ts"
 import type {
   DeadLetter,
+  IssuedUrl,
   KnownRelay,
   PendingMessage,
   RemoteRecord,
@@ -30,6 +31,8 @@ const IdentityRow = Schema.Struct({
 })
 
 const RelayRow = Schema.Struct({ address: Schema.String, last_seen: Whole, bootstrap: Whole })
+
+const IssuedUrlRow = Schema.Struct({ id: Schema.String, expires_at: Schema.NullOr(Whole), revoked: Whole })
 
 const RemoteRow = Schema.Struct({
   peer_id: PeerId,
@@ -97,6 +100,13 @@ export const relays = reading("remotes_relays", RelayRow, (row): KnownRelay => (
   address: row.address,
   lastSeen: row.last_seen,
   bootstrap: row.bootstrap !== 0
+}))
+
+/** @internal */
+export const issuedUrls = reading("remotes_issued_urls", IssuedUrlRow, (row): IssuedUrl => ({
+  id: row.id,
+  expiresAt: row.expires_at ?? undefined,
+  revoked: row.revoked !== 0
 }))
 
 /** @internal */

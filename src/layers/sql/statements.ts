@@ -81,6 +81,15 @@ export const makeStatements = (name: Dialect) => {
     clearRelays: "DELETE FROM remotes_relays",
     addRelays: bulkInsert(dialect, "remotes_relays", ["place", "address", "last_seen", "bootstrap"]),
 
+    putIssuedUrl: dialect(
+      "INSERT INTO remotes_issued_urls(id,expires_at,revoked)VALUES(?,?,?)" +
+        `ON CONFLICT(id)DO UPDATE SET ${newer("expires_at,revoked")}`
+    ),
+    findIssuedUrl: dialect("SELECT id,expires_at,revoked FROM remotes_issued_urls WHERE id=?"),
+    countIssuedUrls: "SELECT COUNT(*) AS urls FROM remotes_issued_urls",
+    removeExpiredUrls: dialect("DELETE FROM remotes_issued_urls WHERE expires_at<=?"),
+    removeRevokedUrls: "DELETE FROM remotes_issued_urls WHERE revoked=1",
+
     listRemotes: `SELECT ${remote} FROM remotes_peers ORDER BY peer_id`,
     findRemote: dialect(`SELECT ${remote} FROM remotes_peers WHERE peer_id=?`),
     putRemote: dialect(
