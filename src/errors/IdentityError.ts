@@ -44,6 +44,18 @@ export class IdentityExistsError extends Schema.TaggedError<IdentityExistsError>
 }
 
 /**
+ * The identity in the store is sealed, and what was given as `seal`, if anything, does not open it. It does not say why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IdentitySealedError extends Schema.TaggedError<IdentitySealedError>()("IdentitySealedError", {}) {
+  override get message() {
+    return "the stored identity is sealed, and what was given does not open it"
+  }
+}
+
+/**
  * The text is not an OCAP URL.
  *
  * @since 0.1.0

@@ -16,9 +16,15 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../errors/AddressError.ts"
 import { InvalidOptionsError } from "../errors/ConfigError.ts"
-import type { IdentityExistsError, InvalidMnemonicError, InvalidSeedError } from "../errors/IdentityError.ts"
+import type {
+  IdentityExistsError,
+  IdentitySealedError,
+  InvalidMnemonicError,
+  InvalidSeedError
+} from "../errors/IdentityError.ts"
 import { UnknownOcapUrlError } from "../errors/IdentityError.ts"
 import type { StoreError } from "../errors/StoreError.ts"
+import * as IdentityKey from "../internal/identityKey.ts"
 import * as IdentityKeys from "../internal/identityKeys.ts"
 import * as IssuedUrls from "../internal/issuedUrls.ts"
 import * as SealedReference from "../internal/sealedReference.ts"
@@ -51,6 +57,15 @@ const count = (fallback: number) =>
     () => fallback
   )
 
+const SealSecret = Schema.Union(
+  Schema.Struct({
+    passphrase: Schema.RedactedFromSelf(Schema.String).pipe(Schema.filter((it) => Redacted.value(it) !== ""))
+  }),
+  Schema.Struct({
+    key: Schema.RedactedFromSelf(Schema.String).pipe(Schema.filter((it) => Option.isSome(IdentityKey.fromHex(it))))
+  })
+)
+
 /**
  * How a kernel gets its identity, and what its URLs say about where it is.
  *
@@ -62,6 +77,14 @@ export const Options = Schema.Struct({
   keySeed: secret,
   /** A BIP39 phrase; outranks `keySeed`. Refused when the store holds an identity, even the same one. */
   mnemonic: secret,
+  /**
+   * What the key seed and the URL key are sealed with in the store. A store that holds them in clear is sealed at the next
+   * start with this; copies of it from before stay in clear. A sealed one opens with the same passphrase or key and nothing
+   * else: who loses it loses the identity.
+   */
+  seal: Schema.optionalWith(given(SealSecret, "must be a Redacted passphrase, or a Redacted key of 32 bytes in hex"), {
+    exact: true
+  }),
   /** The start relays, as multiaddrs. Without any, the pool stays as it is stored. One that is no multiaddr is skipped. */
   relays: optional(Schema.Array(Schema.String), "must be a list of texts", () => []),
   /** How many relays a URL names at most; a URL has room for 16 hints of all kinds. */
@@ -91,6 +114,7 @@ export type StartError =
   | InvalidMnemonicError
   | InvalidSeedError
   | IdentityExistsError
+  | IdentitySealedError
   | StoreError
 
 const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })

@@ -216,8 +216,9 @@ export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], 
       ),
       saveIdentity: (it) =>
         turns.write((session) => {
+          const seal = it.seal === undefined ? null : JSON.stringify(it.seal)
           const secrets = [Redacted.value(it.keySeed), it.peerId, Redacted.value(it.ocapUrlKey), it.incarnationId]
-          const saved = execute(session, "save the identity", statements.saveIdentity, secrets)
+          const saved = execute(session, "save the identity", statements.saveIdentity, [...secrets, seal])
           return Effect.mapError(Effect.asVoid(saved), withoutCause)
         }),
 

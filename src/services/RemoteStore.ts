@@ -11,19 +11,32 @@ import type { StoreError } from "../errors/StoreError.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 
 /**
+ * What opens the sealed secrets of a stored identity: the key itself, or one made from a passphrase.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StoredSeal =
+  | { readonly _tag: "Key" }
+  /** By PBKDF2-HMAC-SHA256; the salt is in hexadecimal. */
+  | { readonly _tag: "Passphrase"; readonly salt: string; readonly rounds: number }
+
+/**
  * Who this kernel is, as stored.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StoredIdentity {
-  /** 32 bytes in hexadecimal. */
+  /** 32 bytes in hexadecimal; if sealed, the AES-256-GCM nonce, ciphertext and tag of them. */
   readonly keySeed: Redacted.Redacted<string>
   readonly peerId: PeerId
-  /** 32 bytes in hexadecimal; bound to the life of this store. */
+  /** The same for the key of OCAP URLs, which is bound to the life of this store. */
   readonly ocapUrlKey: Redacted.Redacted<string>
   /** Names one life of this store (a UUID). */
   readonly incarnationId: string
+  /** How `keySeed` and `ocapUrlKey` are sealed; left out if they are in clear. */
+  readonly seal?: StoredSeal | undefined
 }
 
 /**

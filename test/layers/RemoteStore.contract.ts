@@ -179,6 +179,13 @@ export const contract = (name: string, implementation: Implementation): void => 
         yield* store.saveIdentity(identity)
         yield* store.saveIdentity({ ...identity, incarnationId: "two" })
         assert.strictEqual(Option.getOrThrow(yield* store.loadIdentity).incarnationId, "two")
+        assert.isUndefined(Option.getOrThrow(yield* store.loadIdentity).seal)
+        for (const seal of [{ _tag: "Key" }, { _tag: "Passphrase", salt: "0a", rounds: 600_000 }] as const) {
+          yield* store.saveIdentity({ ...identity, keySeed: Redacted.make("ef".repeat(60)), seal })
+          const sealed = Option.getOrThrow(yield* store.loadIdentity)
+          assert.deepStrictEqual(sealed.seal, seal)
+          assert.strictEqual(Redacted.value(sealed.keySeed), "ef".repeat(60))
+        }
         yield* store.putRemote(record(bob, 1))
         yield* store.putRemote(record(bob, 2))
         assert.deepStrictEqual(yield* store.listRemotes, [record(bob, 2)])

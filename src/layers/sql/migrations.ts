@@ -88,6 +88,8 @@ const issuedUrls = ({ clustered, integer }: Types): ReadonlyArray<string> => [
   )${clustered}`
 ]
 
+const sealedIdentity = (): ReadonlyArray<string> => ["ALTER TABLE remotes_identity ADD COLUMN seal TEXT"]
+
 const run = (statements: (types: Types) => ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(
@@ -100,7 +102,8 @@ const run = (statements: (types: Types) => ReadonlyArray<string>) =>
 /** Never edit what was released: add the next number. */
 const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> = {
   "0001_tables": run(tables),
-  "0002_issued_urls": run(issuedUrls)
+  "0002_issued_urls": run(issuedUrls),
+  "0003_sealed_identity": run(sealedIdentity)
 }
 
 /**

@@ -21,13 +21,20 @@ const Whole = Schema.transform(
   { strict: true, decode: Number, encode: (it) => it }
 )
 
-const Secret = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/i)))
+/** 32 bytes, or 60 if they are sealed. */
+const Secret = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}([0-9a-f]{56})?$/i)))
+
+const Seal = Schema.Union(
+  Schema.TaggedStruct("Key", {}),
+  Schema.TaggedStruct("Passphrase", { salt: Schema.String, rounds: Schema.Int })
+)
 
 const IdentityRow = Schema.Struct({
   key_seed: Secret,
   peer_id: PeerId,
   ocap_url_key: Secret,
-  incarnation_id: Schema.NonEmptyString
+  incarnation_id: Schema.NonEmptyString,
+  seal: Schema.NullOr(Schema.parseJson(Seal))
 })
 
 const RelayRow = Schema.Struct({ address: Schema.String, last_seen: Whole, bootstrap: Whole })
@@ -92,7 +99,8 @@ export const identities = reading("remotes_identity", IdentityRow, (row): Stored
   keySeed: row.key_seed,
   peerId: row.peer_id,
   ocapUrlKey: row.ocap_url_key,
-  incarnationId: row.incarnation_id
+  incarnationId: row.incarnation_id,
+  seal: row.seal ?? undefined
 }))
 
 /** @internal */

@@ -61,7 +61,7 @@ export const makeStatements = (name: Dialect) => {
       .split(",")
       .map(() => "?")
       .join(",")
-  const identity = "key_seed,peer_id,ocap_url_key,incarnation_id"
+  const identity = "key_seed,peer_id,ocap_url_key,incarnation_id,seal"
   const integer = name === "pg" ? "BIGINT" : "INTEGER"
   return {
     begin: name === "pg" ? "BEGIN" : "BEGIN IMMEDIATE",
