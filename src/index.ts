@@ -131,6 +131,13 @@ export * as RemoteIdentity from "./services/RemoteIdentity.ts"
 export * as RemoteIdentityStored from "./layers/RemoteIdentityStored.ts"
 
 /**
+ * What a remote is doing, in words.
+ *
+ * @since 0.1.0
+ */
+export * as RemoteStatus from "./services/RemoteStatus.ts"
+
+/**
  * The set of a kernel's remotes.
  *
  * @since 0.1.0

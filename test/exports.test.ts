@@ -24,6 +24,7 @@ describe("the public surface", () => {
       "RemoteHandle",
       "RemoteIdentity",
       "RemoteIdentityStored",
+      "RemoteStatus",
       "RemoteStore",
       "RemoteStoreMemory",
       "Remotes",

@@ -24,10 +24,13 @@ import { makeCommitter } from "./remotes/committer.ts"
 import * as Core from "./remotes/Core.ts"
 import type { HandleActor } from "./remotes/Handle.ts"
 import { makeHandle } from "./remotes/Handle.ts"
+import type { Watched } from "./remotes/watching.ts"
+import { makeWatch } from "./remotes/watching.ts"
 
 interface Entry {
   readonly actor: HandleActor
   readonly core: Core.Core
+  readonly watched: Watched
   readonly scope: Scope.CloseableScope
 }
 
@@ -46,12 +49,17 @@ export const make = Effect.gen(function* () {
   const departures = yield* FiberSet.make()
   const depart = yield* FiberSet.runtime(departures)()
   const entries = new Map<PeerId.PeerId, Entry>()
+  const watch = makeWatch(
+    (peerId) => entries.get(peerId)?.watched,
+    () => entries.keys()
+  )
   let stopped = false
 
   const forget = (peerId: PeerId.PeerId) => {
     const entry = entries.get(peerId)
     if (entry === undefined) return
     entries.delete(peerId)
+    watch.changed(peerId)
     depart(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void)))
   }
 
@@ -74,13 +82,15 @@ export const make = Effect.gen(function* () {
               config,
               committer,
               mayRecord,
-              forget: () => forget(link.peerId)
+              forget: () => forget(link.peerId),
+              changed: () => watch.changed(link.peerId)
             }),
             handleScope
           )
         ).pipe(Effect.onError(() => Scope.close(handleScope, Exit.void)))
-        const entry = { actor, core, scope: handleScope }
+        const entry = { actor, core, watched: { link, status: actor.handle.status }, scope: handleScope }
         entries.set(link.peerId, entry)
+        watch.changed(link.peerId)
         return entry
       })
     )
@@ -126,6 +136,7 @@ export const make = Effect.gen(function* () {
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true
+      watch.end()
     })
   )
 
@@ -133,6 +144,15 @@ export const make = Effect.gen(function* () {
     localPeerId: transport.localPeerId,
     get,
     list: Effect.suspend(() => Effect.forEach(entries.values(), ({ actor }) => actor.handle.status)),
+    changes: watch.changes,
+    remove: Effect.fn("Remotes.remove")(function* (peer) {
+      if (yield* store.inTransaction) {
+        return yield* Effect.dieMessage("a remote cannot be removed inside of a transaction")
+      }
+      const entry = entries.get(yield* PeerId.fromString(peer))
+      if (stopped) return yield* new NetworkStoppedError()
+      if (entry !== undefined) yield* entry.actor.remove
+    }),
     issueOcapUrl: (reference, options) =>
       Effect.flatMap(transport.listenAddresses, (hints) => identity.issueOcapUrl(reference, { ...options, hints })),
     revokeOcapUrl: identity.revokeOcapUrl,

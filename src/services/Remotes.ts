@@ -7,10 +7,16 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Stream from "effect/Stream"
 import type { InvalidPeerIdError } from "../errors/AddressError.ts"
 import type { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import type { InvalidOcapUrlError, UnknownOcapUrlError } from "../errors/IdentityError.ts"
-import type { OutcomeUnknownError, RedemptionRefusedError, RedemptionTimeoutError } from "../errors/RemoteError.ts"
+import type {
+  OutcomeUnknownError,
+  RedemptionRefusedError,
+  RedemptionTimeoutError,
+  RemotePendingError
+} from "../errors/RemoteError.ts"
 import type { StoreError } from "../errors/StoreError.ts"
 import type { ResourceLimitError } from "../errors/TransportError.ts"
 import type { OcapUrl } from "../protocol/OcapUrl.ts"
@@ -53,6 +59,23 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
     ) => Effect.Effect<RemoteHandleService, InvalidPeerIdError | ResourceLimitError | NetworkStoppedError | StoreError>
     /** What every handle is doing. */
     readonly list: Effect.Effect<ReadonlyArray<RemoteStatus>>
+    /**
+     * What every handle is doing now, and each that changes or is new from then on, again. A slow reader holds nothing up: it
+     * gets only the newest of each. Ends with the layer's scope.
+     */
+    readonly changes: Stream.Stream<RemoteStatus>
+    /**
+     * Forgets a peer for good: its record, its addresses, and in the kernel, by `KernelPort.forget`, what it gave. Its
+     * handle is of no use afterwards; dead letters stay. Does nothing for a peer that is not there. Fails with
+     * `RemotePendingError` while messages or redemptions are pending. Cannot be used inside of a transaction.
+     *
+     * Remotes are never forgotten by themselves, however long their peer is away: the record is what tells a message that
+     * comes again from a new one. Once it is gone, what the peer had sent but not seen acknowledged may be delivered a second
+     * time, and what the peer still keeps for this kernel may end with its outcome unknown.
+     */
+    readonly remove: (
+      peer: string
+    ) => Effect.Effect<void, InvalidPeerIdError | RemotePendingError | NetworkStoppedError | StoreError>
     /**
      * Makes a URL that names `reference` to everybody who has it, with the addresses at which this kernel listens; as
      * `RemoteIdentity.issueOcapUrl`.

@@ -94,6 +94,8 @@ export interface Core {
   readonly peerId: PeerId
   /** Whether the store has a record of the peer. */
   known: boolean
+  /** Whether the remote was removed, so that nothing may be committed for it any more. */
+  gone: boolean
   /** Whether the kernel has been given the handle, so that it must not go away. */
   adopted: boolean
   hints: ReadonlyArray<string>
@@ -170,6 +172,7 @@ export const firstRecord = (peerId: PeerId): RemoteRecord => ({
 export const make = (record: RemoteRecord, known: boolean, pendingBytes: number): Core => ({
   peerId: record.peerId,
   known,
+  gone: false,
   adopted: known,
   hints: record.hints,
   incarnationId: record.incarnationId,

@@ -7,7 +7,7 @@ import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { NetworkStoppedError, ProtocolViolationError } from "../../errors/ConnectionError.ts"
-import type { OutcomeUnknownError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
+import type { OutcomeUnknownError, RedemptionRefusedError, RemotePendingError } from "../../errors/RemoteError.ts"
 import { GivenUpError, RedemptionTimeoutError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, ResourceLimitError } from "../../errors/TransportError.ts"
@@ -21,12 +21,14 @@ import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
 import type { Link } from "../../services/Transport.ts"
+import { makeAcceptTimes } from "./acceptTimes.ts"
 import type { Committer, Placed } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
 import { converse, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import type { Redemptions } from "./receiving.ts"
+import { removeRemote } from "./removing.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
 
@@ -44,6 +46,8 @@ export interface HandleOptions {
   readonly mayRecord: () => boolean
   /** Called when the peer is gone and left nothing behind. */
   readonly forget: () => void
+  /** Called when the status may be another. */
+  readonly changed: () => void
 }
 
 /**
@@ -54,6 +58,8 @@ export interface HandleOptions {
 export interface HandleActor {
   readonly handle: RemoteHandleService
   readonly addHints: (hints: ReadonlyArray<string>) => Effect.Effect<void, StoreError>
+  /** Forgets the peer, if nothing is pending for it. */
+  readonly remove: Effect.Effect<void, RemotePendingError | StoreError>
 }
 
 /** How long settled messages may stay in the store when no other commit takes them along. */
@@ -81,8 +87,11 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   let stopped = false
 
   const wake = () => awake.unsafeOpen()
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const acceptTimes = makeAcceptTimes(core, clock)
   const notify = () => {
     news.unsafeOffer(undefined)
+    options.changed()
   }
   const makeRoom = () => room.unsafeOpen()
   const rejectRedemptions = (why: OutcomeUnknownError | NetworkStoppedError) => {
@@ -90,6 +99,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     redemptions.clear()
   }
   const participant = makeParticipant(core, store, () => {
+    acceptTimes.note()
     wake()
     notify()
   })
@@ -220,7 +230,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
 
   const submit = (content: Exclude<Content, { _tag: "Malformed" }>): Effect.Effect<Placed, DeliverError> =>
     Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
-      if (stopped) return Effect.fail(new NetworkStoppedError())
+      if (stopped || core.gone) return Effect.fail(new NetworkStoppedError())
       const body = WireMessage.encodeBody(content)
       const size = WireMessage.largestFrame(body.length)
       if (size > config.maxMessageSize) {
@@ -269,9 +279,11 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
 
   const status: Effect.Effect<RemoteStatus> = Effect.map(link.state, (state) => ({
     peerId,
+    at: clock.unsafeCurrentTimeMillis(),
     link: state,
     pendingMessages: SendWindow.pending(core.window),
     pendingBytes: core.pendingBytes,
+    oldestPendingAt: acceptTimes.oldest(),
     nextSeq: core.window.next,
     acknowledgedSeq: core.window.settled,
     receivedSeq: core.received,
@@ -291,6 +303,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   }
   const actor: HandleActor = {
     handle,
+    remove: removeRemote({ core, store, port, questions: () => redemptions.size, forget: options.forget }),
     addHints: (hints) => {
       const fresh = hints.filter((hint) => !core.hints.includes(hint))
       return fresh.length === 0
