@@ -146,6 +146,19 @@ const logEvicted = (evicted: RelayPool.RelayPool, { maxKnownRelays }: Options) =
   return evicted.length === 0 ? Effect.void : chosen === 0 ? Effect.logInfo(text) : Effect.logWarning(text)
 }
 
+/** Puts relays that were seen now into the stored pool. */
+const makeLearnRelays = (self: PeerId, store: RemoteStore["Type"], { maxKnownRelays, maxUrlRelayHints }: Options) =>
+  Effect.fn("RemoteIdentity.learnRelays")(function* (peer: PeerId, hints: ReadonlyArray<string>) {
+    const relays = RelayPool.relaysAmong(hints, [peer, self], maxUrlRelayHints)
+    if (relays.length === 0) return
+    const now = yield* Clock.currentTimeMillis
+    yield* store.transaction(
+      Effect.flatMap(store.loadRelays, (known) =>
+        store.saveRelays(RelayPool.see(known, relays, { now, maxKnownRelays }).pool)
+      )
+    )
+  })
+
 /** Chooses the hints of a URL: own direct addresses, then relays, for which room is kept. */
 const makeHints = (peerId: PeerId, store: RemoteStore["Type"], options: Options) => {
   const suffix = `/p2p/${peerId}`
@@ -209,7 +222,8 @@ export const make = Effect.fnUntraced(function* (choice: typeof Options.Encoded 
   const revokeOcapUrl = Effect.fn("RemoteIdentity.revokeOcapUrl")(function* (url: string) {
     yield* issued.revoke(yield* open(url))
   })
-  return RemoteIdentity.of({ peerId, incarnationId, keySeed, issueOcapUrl, redeemOcapUrl, revokeOcapUrl })
+  const learnRelays = makeLearnRelays(peerId, store, options)
+  return RemoteIdentity.of({ peerId, incarnationId, keySeed, issueOcapUrl, redeemOcapUrl, revokeOcapUrl, learnRelays })
 })
 
 /**

@@ -160,7 +160,12 @@ export const make = Effect.gen(function* () {
       const { hints, host } = yield* OcapUrl.parse(url)
       if (host === transport.localPeerId) return yield* identity.redeemOcapUrl(url)
       const handle = yield* Effect.catchTag(get(host, { hints }), "InvalidPeerIdError", Effect.die)
-      return yield* handle.redeemOcapUrl(OcapUrl.OcapUrl.make(url))
+      const reference = yield* handle.redeemOcapUrl(OcapUrl.OcapUrl.make(url))
+      // Only now has somebody vouched for what the URL says.
+      yield* Effect.catchAll(identity.learnRelays(host, hints), (error) =>
+        Effect.logWarning("the relays of a redeemed URL were not kept", error)
+      )
+      return reference
     })
   })
 })

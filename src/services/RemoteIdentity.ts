@@ -53,5 +53,11 @@ export class RemoteIdentity extends Context.Tag("effect-remotes/RemoteIdentity")
      * one that this kernel did not issue it fails as `redeemOcapUrl` does.
      */
     readonly revokeOcapUrl: (url: string) => Effect.Effect<void, InvalidOcapUrlError | UnknownOcapUrlError | StoreError>
+    /**
+     * Notes that relays were seen now, such as those that a redeemed URL of `peer` names: what is a multiaddr and does not lead
+     * to `peer` itself, at most `maxUrlRelayHints` at a time, within `maxKnownRelays`. They get into URLs of this kernel;
+     * a start relay is never pushed out, and none that was only seen is ever taken for one.
+     */
+    readonly learnRelays: (peer: PeerId, hints: ReadonlyArray<string>) => Effect.Effect<void, StoreError>
   }
 >() {}

@@ -739,4 +739,33 @@ describe("RemoteIdentityStored: relays", () => {
       })
     )
   )
+
+  it.effect("learns relays that are seen: addresses only, few at a time, never as start relays", () =>
+    alone(
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const identity = yield* start({ ...fromSeed(seedA), relays: [relay(1)], maxKnownRelays: 4 })
+        const host = (yield* kernel(fromSeed(seedB))).peerId
+        const learn = (...hints: ReadonlyArray<string>) => identity.learnRelays(host, hints)
+        const direct = (peer: string) => `/ip4/10.0.0.9/tcp/1/p2p/${peer}`
+        yield* TestClock.setTime(1000)
+        yield* learn("nonsense", direct(peerA), direct(peerB), relay(2), relay(2), "", relay(3), relay(4), relay(5))
+        const learned = (address: string, lastSeen: number) => ({ address, lastSeen, bootstrap: false })
+        const first = { address: relay(1), lastSeen: 0, bootstrap: true }
+        assert.deepStrictEqual(yield* store.loadRelays, [first, ...[2, 3, 4].map((n) => learned(relay(n), 1000))])
+        yield* TestClock.setTime(2000)
+        yield* learn(relay(3), relay(1), relay(6))
+        assert.deepStrictEqual(yield* store.loadRelays, [
+          { ...first, lastSeen: 2000 },
+          learned(relay(6), 2000),
+          learned(relay(3), 2000),
+          learned(relay(2), 1000)
+        ])
+        const before = yield* store.loadRelays
+        yield* learn("nonsense", direct(peerB))
+        yield* start({ maxKnownRelays: 4 })
+        assert.deepStrictEqual(yield* store.loadRelays, before, "neither this nor a start makes start relays of them")
+      })
+    ).pipe(Effect.scoped)
+  )
 })

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { StoreUnavailableError } from "../../src/errors/StoreError.ts"
 import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
+import * as OcapUrl from "../../src/protocol/OcapUrl.ts"
 import { DeliveryRefused, KernelBusy } from "../../src/services/KernelPort.ts"
 import type { Receipt } from "../../src/services/RemoteHandle.ts"
 import { layer as layerNetwork, Network } from "../../src/testing/Network.ts"
@@ -399,6 +401,32 @@ describe("RemotesDurable: OCAP URLs", () => {
       const url = yield* bob.remotes.issueOcapUrl("o+7")
       assert.strictEqual(yield* alice.remotes.redeemOcapUrl(url), "ro+o+7")
       assert.strictEqual(yield* bob.remotes.redeemOcapUrl(url), "o+7")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("keeps the relays of a URL that was redeemed, and of no other", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const { host, oid, ...rest } = Either.getOrThrow(OcapUrl.parse(yield* bob.remotes.issueOcapUrl("o+7")))
+      const relay = (n: number) => `/ip4/10.0.0.${n}/tcp/9001/ws`
+      const naming = (oid: string, n: number) =>
+        Either.getOrThrow(OcapUrl.format({ oid, host, hints: [relay(n), "/no/address", ...rest.hints] }))
+      const relays = Effect.map(alice.store.loadRelays, (all) =>
+        all.map(({ address, bootstrap, lastSeen }) => `${address} ${lastSeen} ${bootstrap}`)
+      )
+      yield* Effect.flip(alice.remotes.redeemOcapUrl(naming(oid.slice(0, -1), 1)))
+      assert.deepStrictEqual(yield* relays, [])
+      yield* TestClock.setTime(1000)
+      yield* alice.remotes.redeemOcapUrl(naming(oid, 2))
+      assert.deepStrictEqual(yield* relays, [`${relay(2)} 1000 false`])
+      yield* TestClock.adjust("1 second")
+      yield* alice.remotes.redeemOcapUrl(naming(oid, 2))
+      assert.deepStrictEqual(yield* relays, [`${relay(2)} 2000 false`])
+      yield* bob.remotes.redeemOcapUrl(naming(oid, 3))
+      assert.deepStrictEqual(yield* bob.store.loadRelays, [], "its own URL tells a kernel nothing")
+      assert.strictEqual(yield* network.dials(alice.peerId, bob.peerId), 1)
     }).pipe(Effect.provide(layerNetwork))
   )
 
