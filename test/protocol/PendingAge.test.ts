@@ -38,10 +38,12 @@ describe("PendingAge", () => {
 
   it("keeps few marks for a steady stream of messages that are never settled", () => {
     let marks = PendingAge.empty
+    let most = 0
     for (let seq = 1; seq <= 100_000; seq += 1) {
       marks = PendingAge.accept(marks, { from: seq, lowest: 1, now: seq * second })
-      assert.isAtMost(marks.length, PendingAge.maxMarks + 1)
+      most = Math.max(most, marks.length)
     }
+    assert.isAtMost(most, PendingAge.maxMarks + 1)
     assert.strictEqual(PendingAge.oldest(marks, 1), second)
   })
 
