@@ -20,6 +20,8 @@ describe("the public surface", () => {
       "KernelPort",
       "OcapUrl",
       "PeerId",
+      "RelayServer",
+      "RelayServerLibp2p",
       "RemoteError",
       "RemoteHandle",
       "RemoteIdentity",

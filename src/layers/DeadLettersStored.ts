@@ -123,7 +123,7 @@ export const make = Effect.gen(function* () {
       return yield* store.transaction(Effect.zipRight(remove(id), offer(port, letter, delivery)))
     }
     // A handle that is made here has fibers, which must not be part of the transaction.
-    const handle = yield* remotes.get(letter.peerId)
+    const handle = yield* Effect.catchTag(remotes.get(letter.peerId), "InvalidAddressError", Effect.die) // no hints, none wrong
     const receipt = yield* store.transaction(Effect.zipRight(remove(id), handle.deliver(delivery)))
     return { _tag: "Delivered", receipt } satisfies Redriven
   })

@@ -9,13 +9,13 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { ArrayFormatter } from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../errors/AddressError.ts"
-import { InvalidOptionsError } from "../errors/ConfigError.ts"
+import type { InvalidOptionsError } from "../errors/ConfigError.ts"
 import type {
   IdentityExistsError,
   IdentitySealedError,
@@ -27,6 +27,8 @@ import type { StoreError } from "../errors/StoreError.ts"
 import * as IdentityKey from "../internal/identityKey.ts"
 import * as IdentityKeys from "../internal/identityKeys.ts"
 import * as IssuedUrls from "../internal/issuedUrls.ts"
+import * as Declare from "../internal/options.ts"
+import * as OptionTexts from "../internal/optionTexts.ts"
 import * as SealedReference from "../internal/sealedReference.ts"
 import * as Mnemonic from "../protocol/Mnemonic.ts"
 import * as OcapUrl from "../protocol/OcapUrl.ts"
@@ -35,27 +37,6 @@ import * as RelayPool from "../protocol/RelayPool.ts"
 import { Entropy } from "../services/Entropy.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
-
-/** `undefined` counts as left out. The default message would repeat what was given, which may be an unwrapped secret. */
-const given = <A>(schema: Schema.Schema<A>, allowed: string) =>
-  Schema.UndefinedOr(schema).annotations({ message: () => ({ message: allowed, override: true }) })
-
-const optional = <A>(schema: Schema.Schema<A>, allowed: string, fallback: () => A) =>
-  Schema.optionalToRequired(given(schema, allowed), schema, {
-    decode: (it) => Option.getOrUndefined(it) ?? fallback(),
-    encode: Option.some
-  })
-
-const secret = Schema.optionalWith(given(Schema.RedactedFromSelf(Schema.String), "must be a Redacted string"), {
-  exact: true
-})
-
-const count = (fallback: number) =>
-  optional(
-    Schema.Number.pipe(Schema.filter((it) => Number.isSafeInteger(it) && it >= 1)),
-    "must be a positive integer",
-    () => fallback
-  )
 
 const SealSecret = Schema.Union(
   Schema.Struct({
@@ -73,28 +54,33 @@ const SealSecret = Schema.Union(
  * @category schemas
  */
 export const Options = Schema.Struct({
-  /** 32 bytes in hexadecimal; used only when the store holds no identity yet, which always wins. */
-  keySeed: secret,
-  /** A BIP39 phrase; outranks `keySeed`. Refused when the store holds an identity, even the same one. */
-  mnemonic: secret,
-  /**
-   * What the key seed and the URL key are sealed with in the store. A store that holds them in clear is sealed at the next
-   * start with this; copies of it from before stay in clear. A sealed one opens with the same passphrase or key and nothing
-   * else: who loses it loses the identity.
-   */
-  seal: Schema.optionalWith(given(SealSecret, "must be a Redacted passphrase, or a Redacted key of 32 bytes in hex"), {
-    exact: true
-  }),
-  /** The start relays, as multiaddrs. Without any, the pool stays as it is stored. One that is no multiaddr is skipped. */
-  relays: optional(Schema.Array(Schema.String), "must be a list of texts", () => []),
-  /** How many relays a URL names at most; a URL has room for 16 hints of all kinds. */
-  maxUrlRelayHints: count(RelayPool.defaultMaxUrlRelayHints),
-  /** How many relays are remembered. */
-  maxKnownRelays: count(RelayPool.defaultMaxKnownRelays),
-  /** How many issued URLs may be on record, not counting those that expired or were revoked. */
-  maxIssuedUrls: count(100_000),
-  /** Whether direct addresses among the hints of `issueOcapUrl` get into the URL; relays then have to do. */
-  directHintsInUrls: optional(Schema.Boolean, "must be true or false", () => true)
+  keySeed: Declare.secret(
+    "32 bytes in hexadecimal, `Redacted`; used only when the store holds no identity yet, which always wins"
+  ),
+  mnemonic: Declare.secret(
+    "a BIP39 phrase, `Redacted`; outranks `keySeed`. Refused when the store holds an identity, even the same one"
+  ),
+  seal: Declare.secretParts(
+    SealSecret,
+    "must be a Redacted passphrase, or a Redacted key of 32 bytes in hex",
+    "what seals the key seed and the URL key in the store: `{ passphrase }`, or `{ key }` of 32 bytes in hexadecimal, `Redacted`; only in code. A store that holds them in clear is sealed at the next start"
+  ),
+  relays: Declare.texts(
+    "the start relays, as multiaddrs. Without any, the pool stays as it is stored. One that is no multiaddr is skipped"
+  ),
+  maxUrlRelayHints: Declare.count(
+    RelayPool.defaultMaxUrlRelayHints,
+    "how many relays a URL names at most; a URL has room for 16 hints of all kinds"
+  ),
+  maxKnownRelays: Declare.count(RelayPool.defaultMaxKnownRelays, "how many relays are remembered"),
+  maxIssuedUrls: Declare.count(
+    100_000,
+    "how many issued URLs may be on record, not counting those that expired or were revoked"
+  ),
+  directHintsInUrls: Declare.flag(
+    true,
+    "whether direct addresses among the hints of `issueOcapUrl` get into the URL; without them relays have to do"
+  )
 })
 
 /**
@@ -117,16 +103,38 @@ export type StartError =
   | IdentitySealedError
   | StoreError
 
-const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })
+const readOptions = Declare.decoder(Options)
+const texts = OptionTexts.make(Options)
 
-const readOptions = (options: typeof Options.Encoded): Effect.Effect<Options, InvalidOptionsError> =>
-  Effect.mapError(
-    decode(options),
-    (error) =>
-      new InvalidOptionsError({
-        problems: ArrayFormatter.formatErrorSync(error).map(({ message, path }) => `${path.join(".")}: ${message}`)
-      })
-  )
+/**
+ * The options that the environment, or another `ConfigProvider`, sets: `REMOTES_MNEMONIC` for `mnemonic`, `REMOTES_RELAYS` with
+ * commas between them for `relays`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromConfig: Effect.Effect<
+  Partial<Options>,
+  InvalidOptionsError | ConfigError.ConfigError
+> = texts.fromConfig
+
+/**
+ * The options that a query string sets, as for `RemotesConfig`; never a secret one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromQueryString: (search: string | undefined) => Either.Either<Partial<Options>, InvalidOptionsError> =
+  texts.fromQueryString
+
+/**
+ * The query string from which `fromQueryString` reads the same options; `keySeed`, `mnemonic` and `seal` never get into it.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toQueryString: (options: typeof Options.Encoded) => Either.Either<string, InvalidOptionsError> =
+  texts.toQueryString
 
 /** Brings the stored pool up to date with the start relays; tells which relays it had no place for. */
 const startRelays = Effect.fnUntraced(function* ({ maxKnownRelays }: Options, addresses: ReadonlyArray<string>) {
@@ -236,15 +244,16 @@ export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<RemoteI
   Layer.effect(RemoteIdentity, make(options))
 
 /**
- * The same as `layer`, with options from the environment or another `ConfigProvider`; read secrets with `Config.redacted`.
+ * The same as `layer`, with the options that the environment sets (see `fromConfig`), or those that `config` reads; read
+ * secrets with `Config.redacted`.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig = (
-  config: Config.Config.Wrap<typeof Options.Encoded>
+  config?: Config.Config.Wrap<typeof Options.Encoded>
 ): Layer.Layer<RemoteIdentity, StartError | ConfigError.ConfigError, RemoteStore> =>
-  Layer.unwrapEffect(Effect.map(Config.unwrap(config), layer))
+  Layer.unwrapEffect(Effect.map(config === undefined ? fromConfig : Config.unwrap(config), layer))
 
 /**
  * A fresh BIP39 phrase of 12 words (128 bits) or 24 (256 bits), for `mnemonic` on an empty store.

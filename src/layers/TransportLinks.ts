@@ -143,7 +143,10 @@ export const make = Effect.gen(function* () {
     closeConnection: (peerId) => Effect.flatMap(entryOf(peerId), ({ actor }) => actor.close),
     reconnectPeer: (peerId, hints = []) =>
       running(Effect.flatMap(entryOf(peerId), ({ actor }) => Effect.zipRight(actor.addHints(hints), actor.reopen))),
-    resetAllBackoffs: Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.urge, { discard: true }))
+    resetAllBackoffs: Effect.zipRight(
+      factory.resetBackoffs,
+      Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.urge, { discard: true }))
+    )
   })
 })
 

@@ -287,7 +287,9 @@ export const step = (settings: Settings, state: State, event: Event, moment: Mom
   const { phase } = state
   switch (event._tag) {
     case "Wanted":
-      return phase._tag === "Idle" ? attempt(settings, state) : stay(state)
+      if (phase._tag === "Idle") return attempt(settings, state)
+      // Remembered while a peer is answered: if that fails, nobody asks again.
+      return stay(phase._tag === "Closed" || state.wanted ? state : { ...state, wanted: true })
     case "Urged":
       return phase._tag === "BackingOff"
         ? attempt(settings, { ...state, failures: 0 }, [{ _tag: "Cancel", token: phase.token }])

@@ -83,6 +83,8 @@ export type LinkEvent =
       readonly stated: Statement | undefined
     }
   | { readonly _tag: "Frames"; readonly channel: number; readonly frames: ReadonlyArray<Uint8Array> }
+  /** The reader asked for it with `Link.remind`. */
+  | { readonly _tag: "Reminded"; readonly channel: number }
   | { readonly _tag: "Lost"; readonly channel: number; readonly error: LinkError }
 
 /**
@@ -115,6 +117,11 @@ export interface Link {
   readonly probe: (channel: number) => Effect.Effect<void, ChannelError | WriteTimeoutError>
   /** When the last frame of the open channel arrived (ms since the Unix epoch); 0 if none is open. */
   readonly heardAt: () => number
+  /**
+   * Puts `Reminded` behind everything that has arrived, so that the reader knows all of it when it decides that something has
+   * been missing for too long.
+   */
+  readonly remind: (channel: number) => Effect.Effect<void>
   /** Aborts that channel, if it is the open one, as lost with this error; the link goes on to dial. */
   readonly drop: (channel: number, error: LinkError) => Effect.Effect<void>
 }

@@ -171,6 +171,29 @@ describe("Remotes.remove", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("fails while the answer to a redemption may still be asked for, also after a crash", () =>
+    Effect.gen(function* () {
+      const disk = RemoteStoreMemory.makeDisk()
+      const alice = yield* startKernel("alice", { disk })
+      const bob = yield* startKernel("bob")
+      yield* handleFor(alice, bob)
+      const url = yield* bob.remotes.issueOcapUrl("o+7")
+      yield* bob.stop
+      yield* Effect.fork(alice.remotes.redeemOcapUrl(url))
+      yield* TestClock.adjust("1 second")
+      const pending = { _tag: "RemotePendingError", messages: 1, redemptions: 1 }
+      assert.deepInclude(yield* Effect.flip(alice.remotes.remove(bob.peerId)), pending)
+      yield* alice.crash
+      const alice2 = yield* startKernel("alice", { disk })
+      assert.deepInclude(yield* Effect.flip(alice2.remotes.remove(bob.peerId)), pending)
+      yield* TestClock.adjust("1 minute")
+      assert.deepInclude(yield* Effect.flip(alice2.remotes.remove(bob.peerId)), { ...pending, redemptions: 0 })
+      yield* (yield* handleFor(alice2, bob)).giveUp("enough")
+      yield* alice2.remotes.remove(bob.peerId)
+      assert.deepStrictEqual(yield* alice2.store.listRedemptions(bob.peerId), [])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("accepts nothing any more from the moment at which it is decided", () =>
     Effect.gen(function* () {
       const removing = yield* Deferred.make<void>()
@@ -230,7 +253,7 @@ describe("Remotes: strangers", () => {
     [],
     ["no object"],
     [{ seq: 1, method: "deliver", params: ["nonsense"] }],
-    [{ seq: 7, method: "deliver", params: ["bringOutYourDead"] }],
+    [{ seq: 7, method: "deliver", params: ["nonsense"] }],
     [{ ack: 12 }],
     [{ seq: -1 }, { seq: 1, method: "nonsense", params: [] }]
   ]

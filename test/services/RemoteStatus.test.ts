@@ -20,6 +20,7 @@ const status = (more: Partial<RemoteStatus>): RemoteStatus => ({
   receivedSeq: 0,
   held: false,
   resent: 0,
+  lostByPeer: 0,
   ...more
 })
 

@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { GivenUpError, RemotePendingError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
@@ -23,16 +24,17 @@ export const removeRemote = ({
   readonly core: Core
   readonly store: RemoteStore["Type"]
   readonly port: KernelPort["Type"]
-  /** How many questions to the peer are not answered. */
-  readonly questions: () => number
+  /** How many questions to the peer are not answered at this time. */
+  readonly questions: (now: number) => number
   readonly forget: () => void
 }): Effect.Effect<void, RemotePendingError | StoreError> => {
   const { peerId } = core
-  const expectNothingPending = Effect.suspend(() => {
+  const expectNothingPending = Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const messages = SendWindow.pending(core.window) + core.staged.bodies.length + core.reservedMessages
-    return messages + questions() === 0
+    const redemptions = questions(now)
+    return messages + redemptions === 0
       ? Effect.void
-      : Effect.fail(new RemotePendingError({ peerId, messages, redemptions: questions() }))
+      : Effect.fail(new RemotePendingError({ peerId, messages, redemptions }))
   })
   return store.transaction(
     Effect.gen(function* () {

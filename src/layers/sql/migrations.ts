@@ -80,6 +80,17 @@ const tables = ({ bytes, clustered, integer, rising, strict }: Types): ReadonlyA
   )${strict}`
 ]
 
+const redemptions = ({ clustered, integer }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE remotes_redemptions (
+    peer_id TEXT NOT NULL,
+    reply_key TEXT NOT NULL,
+    url_digest TEXT NOT NULL,
+    expires_at ${integer} NOT NULL,
+    answer TEXT,
+    PRIMARY KEY (peer_id, reply_key)
+  )${clustered}`
+]
+
 const issuedUrls = ({ clustered, integer }: Types): ReadonlyArray<string> => [
   `CREATE TABLE remotes_issued_urls (
     id TEXT NOT NULL PRIMARY KEY,
@@ -102,8 +113,9 @@ const run = (statements: (types: Types) => ReadonlyArray<string>) =>
 /** Never edit what was released: add the next number. */
 const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> = {
   "0001_tables": run(tables),
-  "0002_issued_urls": run(issuedUrls),
-  "0003_sealed_identity": run(sealedIdentity)
+  "0002_redemptions": run(redemptions),
+  "0003_issued_urls": run(issuedUrls),
+  "0004_sealed_identity": run(sealedIdentity)
 }
 
 /**

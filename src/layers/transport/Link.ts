@@ -343,6 +343,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     probe: (channel) =>
       Effect.suspend(() => (current?.number === channel ? current.probe : Effect.fail(notOpen(peerId)))),
     heardAt: () => current?.heardAt() ?? 0,
+    remind: (channel) => Effect.sync(() => inbox.offer({ _tag: "Reminded", channel }, eventWeight)),
     drop: (channel, error) => end(channel)(error)
   }
   const actor: LinkActor = {
