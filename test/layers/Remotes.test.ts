@@ -181,7 +181,7 @@ describe("Remotes.remove", () => {
       yield* bob.stop
       yield* Effect.fork(alice.remotes.redeemOcapUrl(url))
       yield* TestClock.adjust("1 second")
-      const pending = { _tag: "RemotePendingError", messages: 1, redemptions: 1 }
+      const pending = { _tag: "RemotePendingError", messages: 1, redemptions: 1 } as const
       assert.deepInclude(yield* Effect.flip(alice.remotes.remove(bob.peerId)), pending)
       yield* alice.crash
       const alice2 = yield* startKernel("alice", { disk })
