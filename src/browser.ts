@@ -47,6 +47,27 @@ export * as ConnectionFactoryBrowser from "./layers/ConnectionFactoryBrowser.ts"
 export * as ConnectionFactoryMemory from "./layers/ConnectionFactoryMemory.ts"
 
 /**
+ * What asking for a dead letter can fail with.
+ *
+ * @since 0.1.0
+ */
+export * as DeadLetterError from "./errors/DeadLetterError.ts"
+
+/**
+ * What ended other than well.
+ *
+ * @since 0.1.0
+ */
+export * as DeadLetters from "./services/DeadLetters.ts"
+
+/**
+ * Dead letters kept in the store.
+ *
+ * @since 0.1.0
+ */
+export * as DeadLettersStored from "./layers/DeadLettersStored.ts"
+
+/**
  * What one kernel says to another.
  *
  * @since 0.1.0
@@ -110,6 +131,27 @@ export * as RemoteIdentity from "./services/RemoteIdentity.ts"
 export * as RemoteIdentityStored from "./layers/RemoteIdentityStored.ts"
 
 /**
+ * What a remote is doing, in words.
+ *
+ * @since 0.1.0
+ */
+export * as RemoteStatus from "./services/RemoteStatus.ts"
+
+/**
+ * The durable state.
+ *
+ * @since 0.1.0
+ */
+export * as RemoteStore from "./services/RemoteStore.ts"
+
+/**
+ * A store in memory.
+ *
+ * @since 0.1.0
+ */
+export * as RemoteStoreMemory from "./layers/RemoteStoreMemory.ts"
+
+/**
  * The set of a kernel's remotes.
  *
  * @since 0.1.0
@@ -129,20 +171,6 @@ export * as RemotesConfig from "./services/RemotesConfig.ts"
  * @since 0.1.0
  */
 export * as RemotesDurable from "./layers/RemotesDurable.ts"
-
-/**
- * The durable state.
- *
- * @since 0.1.0
- */
-export * as RemoteStore from "./services/RemoteStore.ts"
-
-/**
- * A store in memory.
- *
- * @since 0.1.0
- */
-export * as RemoteStoreMemory from "./layers/RemoteStoreMemory.ts"
 
 /**
  * What the store can fail with.

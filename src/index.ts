@@ -47,6 +47,27 @@ export * as ConnectionFactoryLibp2p from "./layers/ConnectionFactoryLibp2p.ts"
 export * as ConnectionFactoryMemory from "./layers/ConnectionFactoryMemory.ts"
 
 /**
+ * What asking for a dead letter can fail with.
+ *
+ * @since 0.1.0
+ */
+export * as DeadLetterError from "./errors/DeadLetterError.ts"
+
+/**
+ * What ended other than well.
+ *
+ * @since 0.1.0
+ */
+export * as DeadLetters from "./services/DeadLetters.ts"
+
+/**
+ * Dead letters kept in the store.
+ *
+ * @since 0.1.0
+ */
+export * as DeadLettersStored from "./layers/DeadLettersStored.ts"
+
+/**
  * What one kernel says to another.
  *
  * @since 0.1.0
@@ -122,6 +143,13 @@ export * as RemoteIdentity from "./services/RemoteIdentity.ts"
  * @since 0.1.0
  */
 export * as RemoteIdentityStored from "./layers/RemoteIdentityStored.ts"
+
+/**
+ * What a remote is doing, in words.
+ *
+ * @since 0.1.0
+ */
+export * as RemoteStatus from "./services/RemoteStatus.ts"
 
 /**
  * The set of a kernel's remotes.

@@ -45,6 +45,18 @@ export class IdentityExistsError extends Schema.TaggedError<IdentityExistsError>
 }
 
 /**
+ * The identity in the store is sealed, and what was given as `seal`, if anything, does not open it. It does not say why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IdentitySealedError extends Schema.TaggedError<IdentitySealedError>()("IdentitySealedError", {}) {
+  override get message() {
+    return "the stored identity is sealed, and what was given does not open it"
+  }
+}
+
+/**
  * The text is not an OCAP URL.
  *
  * @since 0.1.0
@@ -74,17 +86,25 @@ export class InvalidOcapUrlError extends Schema.TaggedError<InvalidOcapUrlError>
 }
 
 /**
- * The OCAP URL was not issued by this kernel, or not in this life of its store.
+ * The OCAP URL names nothing here: it was not issued by this kernel, or not in this life of its store, it has expired, or it
+ * was revoked. Why is for the issuing kernel only; a peer is told no more than that the object reference is bad.
  *
  * @since 0.1.0
  * @category errors
  */
 export class UnknownOcapUrlError extends Schema.TaggedError<UnknownOcapUrlError>()("UnknownOcapUrlError", {
-  reason: Schema.Literal("OtherHost", "BadReference")
+  reason: Schema.Literal("OtherHost", "BadReference", "Expired", "Revoked")
 }) {
   override get message() {
-    return this.reason === "OtherHost"
-      ? "the OCAP URL was issued by another kernel"
-      : "the OCAP URL has a bad object reference"
+    switch (this.reason) {
+      case "OtherHost":
+        return "the OCAP URL was issued by another kernel"
+      case "BadReference":
+        return "the OCAP URL has a bad object reference"
+      case "Expired":
+        return "the OCAP URL has expired"
+      case "Revoked":
+        return "the OCAP URL was revoked"
+    }
   }
 }

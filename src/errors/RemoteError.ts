@@ -103,6 +103,22 @@ export class RedemptionRefusedError extends Schema.TaggedError<RedemptionRefused
 }
 
 /**
+ * The remote cannot be removed, because something is pending for it: wait for the peer, or give it up before.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RemotePendingError extends Schema.TaggedError<RemotePendingError>()("RemotePendingError", {
+  ...peer,
+  messages: Schema.Number,
+  redemptions: Schema.Number
+}) {
+  override get message() {
+    return `${this.messages} messages and ${this.redemptions} redemptions are pending for ${excerpt(this.peerId)}`
+  }
+}
+
+/**
  * What ended a message whose fate this side does not know.
  *
  * @since 0.1.0

@@ -92,7 +92,15 @@ export class IntentionalCloseError extends Schema.TaggedError<IntentionalCloseEr
  * @category errors
  */
 export class ResourceLimitError extends Schema.TaggedError<ResourceLimitError>()("ResourceLimitError", {
-  limit: Schema.Literal("messageSize", "pendingMessages", "pendingBytes", "connections", "remotes", "redemptions"),
+  limit: Schema.Literal(
+    "messageSize",
+    "pendingMessages",
+    "pendingBytes",
+    "connections",
+    "remotes",
+    "redemptions",
+    "issuedOcapUrls"
+  ),
   current: Schema.Number,
   max: Schema.Number
 }) {

@@ -9,6 +9,8 @@ import { Entropy } from "../services/Entropy.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
 import type { StoredIdentity } from "../services/RemoteStore.ts"
 import * as Key from "./identityKey.ts"
+import type { SealSecret } from "./identitySeal.ts"
+import * as Seal from "./identitySeal.ts"
 import * as Uuid from "./uuid.ts"
 
 /**
@@ -31,6 +33,8 @@ export interface IdentityKeys {
 export interface Origin {
   readonly keySeed?: Redacted.Redacted<string> | undefined
   readonly mnemonic?: Redacted.Redacted<string> | undefined
+  /** What the secrets are sealed with in the store; without it they are in clear there. */
+  readonly seal?: SealSecret | undefined
 }
 
 const damaged = (reason: string) => new StoreCorruptError({ where: "identity", reason })
@@ -56,19 +60,24 @@ const chooseSeed = ({ keySeed, mnemonic }: Origin) => {
   return freshKey
 }
 
-const create = Effect.fnUntraced(function* (origin: Origin) {
+const save = Effect.fnUntraced(function* (identity: StoredIdentity, seal: SealSecret | undefined) {
   const store = yield* RemoteStore
+  yield* store.saveIdentity(seal === undefined ? identity : yield* Seal.close(identity, seal, yield* Entropy))
+})
+
+const create = Effect.fnUntraced(function* (origin: Origin) {
   const keySeed = yield* chooseSeed(origin)
   const ocapUrlKey = yield* freshKey
   const peerId = yield* Key.peerIdOf(keySeed)
   const incarnationId = Uuid.fromBytes(yield* (yield* Entropy).bytes(16))
   const stored = { peerId, incarnationId, keySeed: Key.toHex(keySeed), ocapUrlKey: Key.toHex(ocapUrlKey) }
-  yield* store.saveIdentity(stored)
+  yield* save(stored, origin.seal)
   return { peerId, incarnationId, keySeed, ocapUrlKey } satisfies IdentityKeys
 })
 
 /**
- * The identity of the store, or a new one, which is stored. To be run in a transaction of the store.
+ * The identity of the store, or a new one, which is stored. One that is stored in clear is sealed if there is something to
+ * seal it with. To be run in a transaction of the store.
  *
  * @internal
  */
@@ -76,5 +85,8 @@ export const loadOrCreate = Effect.fnUntraced(function* (origin: Origin) {
   const stored = yield* (yield* RemoteStore).loadIdentity
   if (Option.isNone(stored)) return yield* create(origin)
   if (origin.mnemonic !== undefined) return yield* new IdentityExistsError({ peerId: stored.value.peerId })
-  return yield* verify(stored.value)
+  const clear = yield* Seal.open(stored.value, origin.seal)
+  const keys = yield* verify(clear)
+  if (stored.value.seal === undefined && origin.seal !== undefined) yield* save(clear, origin.seal)
+  return keys
 })

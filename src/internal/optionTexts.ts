@@ -31,7 +31,7 @@ export const parameterOf = ({ kind, name }: Options.Described): string => (kind 
 
 /** Secrets are never in a query string, and what has parts has no text form. */
 const hasParameter = (option: Options.Described): option is Options.Described & { readonly kind: Options.Kind } =>
-  option.kind !== undefined && option.kind !== "secret" && option.kind !== "structured"
+  option.kind !== undefined && option.kind !== "structured" && !Options.isSecret(option.kind)
 
 /** What stands for a text that cannot be read: no option may be that. */
 const unreadable = null
@@ -65,6 +65,7 @@ const readParameter = (kind: Options.Kind, text: string): unknown => {
       return text
     case "structured":
     case "secret":
+    case "secretParts":
       return undefined
   }
 }
@@ -104,6 +105,7 @@ const readVariable = ({ kind, name }: Options.Described): Config.Config<Option.O
     case "secret":
       return read(Config.redacted(variable), (text) => text)
     case "structured":
+    case "secretParts":
     case undefined:
       return Config.succeed(Option.none())
   }

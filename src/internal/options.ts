@@ -22,7 +22,7 @@ import { excerpt } from "../errors/excerpt.ts"
  *
  * @internal
  */
-export type Kind = "duration" | "count" | "texts" | "flag" | "choice" | "structured" | "secret"
+export type Kind = "duration" | "count" | "texts" | "flag" | "choice" | "structured" | "secret" | "secretParts"
 
 interface Facts {
   readonly kind: Kind
@@ -71,11 +71,14 @@ const durationFacts = (description: string, fallback: string): Facts => ({
   description
 })
 
-/** At most two units, the larger one only where it says as much: `10 s`, `50 ms`, `120 s`, `15 min`. */
+const secondsOfDay = 86_400
+
+/** The larger unit only where it says as much: `10 s`, `50 ms`, `120 s`, `15 min`, `30 days`. */
 const durationText = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
   if (millis % 1000 !== 0) return `${millis} ms`
   const seconds = millis / 1000
+  if (seconds > 2 * secondsOfDay && seconds % secondsOfDay === 0) return `${seconds / secondsOfDay} days`
   return seconds > 120 && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`
 }
 
@@ -238,6 +241,21 @@ export const secret = (description: string) =>
   })
 
 /**
+ * What must not be seen and has more than one part: it can only be given in code, and is never in a message.
+ *
+ * @internal
+ */
+export const secretParts = <A, I>(schema: Schema.Schema<A, I>, allowed: string, description: string) =>
+  withoutDefault(schema, { kind: "secretParts", allowed, fallback: "none", description })
+
+/**
+ * Whether what was given for an option of this kind must not be shown.
+ *
+ * @internal
+ */
+export const isSecret = (kind: Kind | undefined): boolean => kind === "secret" || kind === "secretParts"
+
+/**
  * What a schema of options says about one of them. Without `kind` it was not declared with a helper of this module.
  *
  * @internal
@@ -322,7 +340,7 @@ const toProblems = (
       return `${excerpt(String(option))} is no option, but these are: ${options.map(({ name }) => name).join(", ")}`
     }
     const name = nameOf(known.name)
-    if (known.kind === "secret") return `${name} ${message}`
+    if (isSecret(known.kind)) return `${name} ${message}`
     return problem(name, allowedOf(known.kind) ?? message, valueOf(known.name))
   })
 }

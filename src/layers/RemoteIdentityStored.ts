@@ -7,17 +7,26 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../errors/AddressError.ts"
 import type { InvalidOptionsError } from "../errors/ConfigError.ts"
-import type { IdentityExistsError, InvalidMnemonicError, InvalidSeedError } from "../errors/IdentityError.ts"
+import type {
+  IdentityExistsError,
+  IdentitySealedError,
+  InvalidMnemonicError,
+  InvalidSeedError
+} from "../errors/IdentityError.ts"
 import { UnknownOcapUrlError } from "../errors/IdentityError.ts"
 import type { StoreError } from "../errors/StoreError.ts"
+import * as IdentityKey from "../internal/identityKey.ts"
 import * as IdentityKeys from "../internal/identityKeys.ts"
+import * as IssuedUrls from "../internal/issuedUrls.ts"
 import * as Declare from "../internal/options.ts"
 import * as OptionTexts from "../internal/optionTexts.ts"
 import * as SealedReference from "../internal/sealedReference.ts"
@@ -28,6 +37,15 @@ import * as RelayPool from "../protocol/RelayPool.ts"
 import { Entropy } from "../services/Entropy.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
+
+const SealSecret = Schema.Union(
+  Schema.Struct({
+    passphrase: Schema.RedactedFromSelf(Schema.String).pipe(Schema.filter((it) => Redacted.value(it) !== ""))
+  }),
+  Schema.Struct({
+    key: Schema.RedactedFromSelf(Schema.String).pipe(Schema.filter((it) => Option.isSome(IdentityKey.fromHex(it))))
+  })
+)
 
 /**
  * How a kernel gets its identity, and what its URLs say about where it is.
@@ -42,6 +60,11 @@ export const Options = Schema.Struct({
   mnemonic: Declare.secret(
     "a BIP39 phrase, `Redacted`; outranks `keySeed`. Refused when the store holds an identity, even the same one"
   ),
+  seal: Declare.secretParts(
+    SealSecret,
+    "must be a Redacted passphrase, or a Redacted key of 32 bytes in hex",
+    "what seals the key seed and the URL key in the store: `{ passphrase }`, or `{ key }` of 32 bytes in hexadecimal, `Redacted`; only in code. A store that holds them in clear is sealed at the next start"
+  ),
   relays: Declare.texts(
     "the start relays, as multiaddrs. Without any, the pool stays as it is stored. One that is no multiaddr is skipped"
   ),
@@ -50,6 +73,10 @@ export const Options = Schema.Struct({
     "how many relays a URL names at most; a URL has room for 16 hints of all kinds"
   ),
   maxKnownRelays: Declare.count(RelayPool.defaultMaxKnownRelays, "how many relays are remembered"),
+  maxIssuedUrls: Declare.count(
+    100_000,
+    "how many issued URLs may be on record, not counting those that expired or were revoked"
+  ),
   directHintsInUrls: Declare.flag(
     true,
     "whether direct addresses among the hints of `issueOcapUrl` get into the URL; without them relays have to do"
@@ -73,6 +100,7 @@ export type StartError =
   | InvalidMnemonicError
   | InvalidSeedError
   | IdentityExistsError
+  | IdentitySealedError
   | StoreError
 
 const readOptions = Declare.decoder(Options)
@@ -100,7 +128,7 @@ export const fromQueryString: (search: string | undefined) => Either.Either<Part
   texts.fromQueryString
 
 /**
- * The query string from which `fromQueryString` reads the same options; `keySeed` and `mnemonic` never get into it.
+ * The query string from which `fromQueryString` reads the same options; `keySeed`, `mnemonic` and `seal` never get into it.
  *
  * @since 0.1.0
  * @category conversions
@@ -125,6 +153,19 @@ const logEvicted = (evicted: RelayPool.RelayPool, { maxKnownRelays }: Options) =
   const text = `Relays forgotten, because at most ${maxKnownRelays} are kept: ${evicted.length}, ${chosen} of them start relays`
   return evicted.length === 0 ? Effect.void : chosen === 0 ? Effect.logInfo(text) : Effect.logWarning(text)
 }
+
+/** Puts relays that were seen now into the stored pool. */
+const makeLearnRelays = (self: PeerId, store: RemoteStore["Type"], { maxKnownRelays, maxUrlRelayHints }: Options) =>
+  Effect.fn("RemoteIdentity.learnRelays")(function* (peer: PeerId, hints: ReadonlyArray<string>) {
+    const relays = RelayPool.relaysAmong(hints, [peer, self], maxUrlRelayHints)
+    if (relays.length === 0) return
+    const now = yield* Clock.currentTimeMillis
+    yield* store.transaction(
+      Effect.flatMap(store.loadRelays, (known) =>
+        store.saveRelays(RelayPool.see(known, relays, { now, maxKnownRelays }).pool)
+      )
+    )
+  })
 
 /** Chooses the hints of a URL: own direct addresses, then relays, for which room is kept. */
 const makeHints = (peerId: PeerId, store: RemoteStore["Type"], options: Options) => {
@@ -154,30 +195,43 @@ export const make = Effect.fnUntraced(function* (choice: typeof Options.Encoded 
   const store = yield* RemoteStore
   const [relays, malformed] = Arr.partition(options.relays, (it) => !RelayPool.isAddress(it))
   const [keys, evicted] = yield* store.transaction(
-    Effect.all([IdentityKeys.loadOrCreate(options), startRelays(options, relays)])
+    Effect.all([IdentityKeys.loadOrCreate(options), startRelays(options, relays), IssuedUrls.clean(store)])
   )
   yield* Effect.forEach(malformed, logSkipped, { discard: true })
   yield* logEvicted(evicted, options)
 
   const { incarnationId, keySeed, ocapUrlKey, peerId } = keys
-  const context = `effect-remotes/OcapUrl/1 ${peerId} ${incarnationId}`
-  const references = yield* SealedReference.make(ocapUrlKey, context, yield* Entropy)
+  const context = `effect-remotes/OcapUrl/2 ${peerId} ${incarnationId}`
+  const entropy = yield* Entropy
+  const references = yield* SealedReference.make(ocapUrlKey, context, entropy)
+  const issued = IssuedUrls.make(store, entropy, options.maxIssuedUrls)
   const chooseHints = makeHints(peerId, store, options)
 
   const issueOcapUrl = Effect.fn("RemoteIdentity.issueOcapUrl")(function* (
     reference: string,
-    at?: { readonly hints?: ReadonlyArray<string> }
+    terms?: { readonly hints?: ReadonlyArray<string>; readonly expiresIn?: Duration.DurationInput }
   ) {
-    const hints = yield* chooseHints(at?.hints ?? [])
-    const oid = yield* references.seal(reference)
+    const hints = yield* chooseHints(terms?.hints ?? [])
+    const grant = yield* issued.grant(terms?.expiresIn)
+    const oid = yield* references.seal({ reference, ...grant })
+    yield* issued.record(grant)
     return yield* Effect.orDie(OcapUrl.format({ oid, host: peerId, hints }))
   })
-  const redeemOcapUrl = Effect.fn("RemoteIdentity.redeemOcapUrl")(function* (url: string) {
+  const open = Effect.fnUntraced(function* (url: string) {
     const { host, oid } = yield* OcapUrl.parse(url)
     if (host !== peerId) return yield* new UnknownOcapUrlError({ reason: "OtherHost" })
     return yield* Effect.mapError(references.open(oid), () => new UnknownOcapUrlError({ reason: "BadReference" }))
   })
-  return RemoteIdentity.of({ peerId, incarnationId, keySeed, issueOcapUrl, redeemOcapUrl })
+  const redeemOcapUrl = Effect.fn("RemoteIdentity.redeemOcapUrl")(function* (url: string) {
+    const sealed = yield* open(url)
+    yield* issued.check(sealed)
+    return sealed.reference
+  })
+  const revokeOcapUrl = Effect.fn("RemoteIdentity.revokeOcapUrl")(function* (url: string) {
+    yield* issued.revoke(yield* open(url))
+  })
+  const learnRelays = makeLearnRelays(peerId, store, options)
+  return RemoteIdentity.of({ peerId, incarnationId, keySeed, issueOcapUrl, redeemOcapUrl, revokeOcapUrl, learnRelays })
 })
 
 /**

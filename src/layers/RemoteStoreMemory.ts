@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { StoreUnavailableError, type StoreError } from "../errors/StoreError.ts"
 import type { Restore } from "../internal/gate.ts"
@@ -167,6 +168,12 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
     saveIdentity: (identity) => write("saveIdentity", (state) => state.saveIdentity(identity)),
     loadRelays: read("loadRelays", (state) => state.relays),
     saveRelays: (relays) => write("saveRelays", (state) => state.saveRelays(relays)),
+    putIssuedUrl: (issued) => write("putIssuedUrl", (state) => state.putIssuedUrl(issued)),
+    findIssuedUrl: (id) => read("findIssuedUrl", (state) => state.findIssuedUrl(id)),
+    countIssuedUrls: read("countIssuedUrls", (state) => state.issuedUrls),
+    removeExpiredUrls: (now) =>
+      write("removeExpiredUrls", (state) => state.removeIssuedUrls((it) => (it.expiresAt ?? Infinity) <= now)),
+    removeRevokedUrls: write("removeRevokedUrls", (state) => state.removeIssuedUrls((it) => it.revoked)),
     listRemotes: read("listRemotes", (state) => state.remotes),
     findRemote: (peer) => read("findRemote", (state) => state.findRemote(peer)),
     putRemote: (record) => write("putRemote", (state) => state.putRemote(record)),
@@ -198,7 +205,12 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
           .slice(0, limit)
           .map(copyOf)
       ),
-    removeDeadLetter: (id) => write("removeDeadLetter", (state) => state.removeDeadLetter(id))
+    findDeadLetter: (id) =>
+      read("findDeadLetter", (state) =>
+        Option.map(Option.fromNullable(state.letters.find((letter) => letter.id === id)), copyOf)
+      ),
+    removeDeadLetter: (id) => write("removeDeadLetter", (state) => state.removeDeadLetter(id)),
+    removeDeadLettersBefore: (at) => write("removeDeadLettersBefore", (state) => state.removeDeadLettersBefore(at))
   })
 })
 

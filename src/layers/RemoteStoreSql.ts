@@ -221,8 +221,9 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
       ),
       saveIdentity: (it) =>
         turns.write((session) => {
+          const seal = it.seal === undefined ? null : JSON.stringify(it.seal)
           const secrets = [Redacted.value(it.keySeed), it.peerId, Redacted.value(it.ocapUrlKey), it.incarnationId]
-          const saved = execute(session, "save the identity", statements.saveIdentity, secrets)
+          const saved = execute(session, "save the identity", statements.saveIdentity, [...secrets, seal])
           return Effect.mapError(Effect.asVoid(saved), withoutCause)
         }),
 
@@ -239,6 +240,18 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
             ])
           )
         ),
+
+      putIssuedUrl: ({ expiresAt, id, revoked }) =>
+        change("put an issued URL", statements.putIssuedUrl, [id, expiresAt ?? null, revoked ? 1 : 0]),
+      findIssuedUrl: (id) =>
+        query("find an issued URL", statements.findIssuedUrl, [id], (rows) =>
+          Effect.map(Rows.issuedUrls(rows), Arr.head)
+        ),
+      countIssuedUrls: query("count the issued URLs", statements.countIssuedUrls, [], ([row]) =>
+        Effect.succeed(Rows.numberIn(row, "urls"))
+      ),
+      removeExpiredUrls: (now) => change("remove expired URLs", statements.removeExpiredUrls, [now]),
+      removeRevokedUrls: change("remove revoked URLs", statements.removeRevokedUrls, []),
 
       listRemotes: query("list the peers", statements.listRemotes, [], Rows.remotes),
       findRemote: (peer) =>
@@ -325,7 +338,21 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
         ),
       listDeadLetters: ({ afterId, limit }) =>
         query("list dead letters", statements.listDeadLetters, [afterId, limit], Rows.deadLetters),
-      removeDeadLetter: (id) => change("remove a dead letter", statements.removeDeadLetter, [id])
+      findDeadLetter: (id) =>
+        query("find a dead letter", statements.findDeadLetter, [id], (rows) =>
+          Effect.map(Rows.deadLetters(rows), Arr.head)
+        ),
+      removeDeadLetter: (id) => change("remove a dead letter", statements.removeDeadLetter, [id]),
+      removeDeadLettersBefore: (at) =>
+        turns.write((session) =>
+          Effect.gen(function* () {
+            const operation = "remove old dead letters"
+            const [row] = yield* execute(session, operation, statements.countDeadLettersBefore, [at])
+            const letters = Rows.numberIn(row, "letters")
+            if (letters > 0) yield* execute(session, operation, statements.removeDeadLettersBefore, [at])
+            return letters
+          })
+        )
     })
   })
 

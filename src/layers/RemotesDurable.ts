@@ -26,10 +26,13 @@ import { makeCommitter } from "./remotes/committer.ts"
 import * as Core from "./remotes/Core.ts"
 import type { HandleActor } from "./remotes/Handle.ts"
 import { makeHandle } from "./remotes/Handle.ts"
+import type { Watched } from "./remotes/watching.ts"
+import { makeWatch } from "./remotes/watching.ts"
 
 interface Entry {
   readonly actor: HandleActor
   readonly core: Core.Core
+  readonly watched: Watched
   readonly scope: Scope.CloseableScope
 }
 
@@ -48,12 +51,24 @@ export const make = Effect.gen(function* () {
   const departures = yield* FiberSet.make()
   const depart = yield* FiberSet.runtime(departures)()
   const entries = new Map<PeerId.PeerId, Entry>()
+  const watch = makeWatch(
+    (peerId) => entries.get(peerId)?.watched,
+    () => entries.keys()
+  )
+  const removed = new Set<PeerId.PeerId>()
   let stopped = false
+
+  const newCore = (peerId: PeerId.PeerId): Core.Core => ({
+    ...Core.make(Core.firstRecord(peerId), false, 0),
+    renewed: removed.has(peerId)
+  })
 
   const forget = (peerId: PeerId.PeerId) => {
     const entry = entries.get(peerId)
     if (entry === undefined) return
     entries.delete(peerId)
+    if (entry.core.gone) removed.add(peerId)
+    watch.changed(peerId)
     depart(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void)))
   }
 
@@ -77,13 +92,15 @@ export const make = Effect.gen(function* () {
               committer,
               mayRecord,
               redemptions,
-              forget: () => forget(link.peerId)
+              forget: () => forget(link.peerId),
+              changed: () => watch.changed(link.peerId)
             }),
             handleScope
           )
         ).pipe(Effect.onError(() => Scope.close(handleScope, Exit.void)))
-        const entry = { actor, core, scope: handleScope }
+        const entry = { actor, core, watched: { link, status: actor.handle.status }, scope: handleScope }
         entries.set(link.peerId, entry)
+        watch.changed(link.peerId)
         return entry
       })
     )
@@ -109,7 +126,7 @@ export const make = Effect.gen(function* () {
       }
       const link = yield* transport.link(peerId)
       yield* transport.registerLocationHints(peerId, hints)
-      return yield* open(link, Core.make(Core.firstRecord(peerId), false, 0))
+      return yield* open(link, newCore(peerId))
     })
 
   const adopt = Effect.fnUntraced(function* (peerId: PeerId.PeerId, hints: ReadonlyArray<string>) {
@@ -130,13 +147,12 @@ export const make = Effect.gen(function* () {
 
   for (const record of yield* store.listRemotes) yield* restore(record)
   yield* Effect.forkScoped(
-    Effect.forever(
-      Effect.flatMap(transport.contacts.take, (link) => open(link, Core.make(Core.firstRecord(link.peerId), false, 0)))
-    )
+    Effect.forever(Effect.flatMap(transport.contacts.take, (link) => open(link, newCore(link.peerId))))
   )
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true
+      watch.end()
     })
   )
 
@@ -144,14 +160,29 @@ export const make = Effect.gen(function* () {
     localPeerId: transport.localPeerId,
     get,
     list: Effect.suspend(() => Effect.forEach(entries.values(), ({ actor }) => actor.handle.status)),
-    issueOcapUrl: (reference) =>
-      Effect.flatMap(transport.listenAddresses, (hints) => identity.issueOcapUrl(reference, { hints })),
+    changes: watch.changes,
+    remove: Effect.fn("Remotes.remove")(function* (peer) {
+      if (yield* store.inTransaction) {
+        return yield* Effect.dieMessage("a remote cannot be removed inside of a transaction")
+      }
+      const entry = entries.get(yield* PeerId.fromString(peer))
+      if (stopped) return yield* new NetworkStoppedError()
+      if (entry !== undefined) yield* entry.actor.remove
+    }),
+    issueOcapUrl: (reference, options) =>
+      Effect.flatMap(transport.listenAddresses, (hints) => identity.issueOcapUrl(reference, { ...options, hints })),
+    revokeOcapUrl: identity.revokeOcapUrl,
     redeemOcapUrl: Effect.fn("Remotes.redeemOcapUrl")(function* (url) {
       const { hints, host } = yield* OcapUrl.parse(url)
       if (host === transport.localPeerId) return yield* identity.redeemOcapUrl(url)
       // What a stranger wrote into a URL must not keep its good addresses from being tried.
       const handle = yield* adopt(host, hints.filter(RelayPool.isAddress))
-      return yield* handle.redeemOcapUrl(OcapUrl.OcapUrl.make(url))
+      const reference = yield* handle.redeemOcapUrl(OcapUrl.OcapUrl.make(url))
+      // Only now has somebody vouched for what the URL says.
+      yield* Effect.catchAll(identity.learnRelays(host, hints), (error) =>
+        Effect.logWarning("the relays of a redeemed URL were not kept", error)
+      )
+      return reference
     })
   })
 })

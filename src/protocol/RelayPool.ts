@@ -120,6 +120,21 @@ export const see = (pool: RelayPool, addresses: ReadonlyArray<string>, { maxKnow
 }
 
 /**
+ * The relays among the hints of a URL: addresses that end at neither of these peers. A stranger chose them, so at most `max`.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const relaysAmong = (
+  hints: ReadonlyArray<string>,
+  peers: ReadonlyArray<string>,
+  max: number
+): ReadonlyArray<string> =>
+  [...new Set(hints)]
+    .filter((hint) => !peers.some((peer) => hint.endsWith(`/p2p/${peer}`)) && isAddress(hint))
+    .slice(0, max)
+
+/**
  * The addresses that a URL names: at most `max`, start relays first, then the most recently seen.
  *
  * @since 0.1.0

@@ -59,12 +59,20 @@ export const make = (record: {
 export const lowestUnacknowledged = (window: SendWindow): number => Math.max(window.base, window.acknowledged + 1)
 
 /**
+ * The lowest number that is not settled yet; `next` if all are.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const lowestPending = (window: SendWindow): number => Math.max(window.base, window.settled + 1)
+
+/**
  * How many messages are not settled yet.
  *
  * @since 0.1.0
  * @category getters
  */
-export const pending = (window: SendWindow): number => window.next - Math.max(window.base, window.settled + 1)
+export const pending = (window: SendWindow): number => window.next - lowestPending(window)
 
 /**
  * How many messages are on their way on the open channel.

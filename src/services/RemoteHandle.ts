@@ -45,10 +45,17 @@ export interface Receipt {
  */
 export interface RemoteStatus {
   readonly peerId: PeerId
+  /** When this was so, in milliseconds since the Unix epoch. */
+  readonly at: number
   readonly link: LinkState
   /** How many messages wait for the peer's acknowledgement, and how many bytes they have. */
   readonly pendingMessages: number
   readonly pendingBytes: number
+  /**
+   * Since when the oldest of them waits, told too early by a second at most, or by a sixteenth of it;
+   * for what was pending before this process: since its start. Undefined if none is pending.
+   */
+  readonly oldestPendingAt: number | undefined
   /** The number that the next message gets. */
   readonly nextSeq: number
   readonly acknowledgedSeq: number

@@ -11,19 +11,32 @@ import type { StoreError } from "../errors/StoreError.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 
 /**
+ * What opens the sealed secrets of a stored identity: the key itself, or one made from a passphrase.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StoredSeal =
+  | { readonly _tag: "Key" }
+  /** By PBKDF2-HMAC-SHA256; the salt is in hexadecimal. */
+  | { readonly _tag: "Passphrase"; readonly salt: string; readonly rounds: number }
+
+/**
  * Who this kernel is, as stored.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StoredIdentity {
-  /** 32 bytes in hexadecimal. */
+  /** 32 bytes in hexadecimal; if sealed, the AES-256-GCM nonce, ciphertext and tag of them. */
   readonly keySeed: Redacted.Redacted<string>
   readonly peerId: PeerId
-  /** 32 bytes in hexadecimal; bound to the life of this store. */
+  /** The same for the key of OCAP URLs, which is bound to the life of this store. */
   readonly ocapUrlKey: Redacted.Redacted<string>
   /** Names one life of this store (a UUID). */
   readonly incarnationId: string
+  /** How `keySeed` and `ocapUrlKey` are sealed; left out if they are in clear. */
+  readonly seal?: StoredSeal | undefined
 }
 
 /**
@@ -132,6 +145,20 @@ export interface KnownRelay {
 }
 
 /**
+ * That an OCAP URL was issued. Neither the URL nor what it names can be told from it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface IssuedUrl {
+  /** 16 random bytes in hexadecimal; the URL holds them sealed. */
+  readonly id: string
+  /** In milliseconds since the Unix epoch; undefined if it does not expire. */
+  readonly expiresAt: number | undefined
+  readonly revoked: boolean
+}
+
+/**
  * Somebody whose in-memory state goes with a transaction. It enlists once per transaction with `RemoteStore.enlist`.
  *
  * @since 0.1.0
@@ -182,6 +209,14 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     /** Replaces all known relays. */
     readonly saveRelays: (relays: ReadonlyArray<KnownRelay>) => Effect.Effect<void, StoreError>
 
+    /** Inserts or replaces the record with its id. */
+    readonly putIssuedUrl: (issued: IssuedUrl) => Effect.Effect<void, StoreError>
+    readonly findIssuedUrl: (id: string) => Effect.Effect<Option.Option<IssuedUrl>, StoreError>
+    readonly countIssuedUrls: Effect.Effect<number, StoreError>
+    /** Removes the records of URLs that have expired at that time. */
+    readonly removeExpiredUrls: (now: number) => Effect.Effect<void, StoreError>
+    readonly removeRevokedUrls: Effect.Effect<void, StoreError>
+
     readonly listRemotes: Effect.Effect<ReadonlyArray<RemoteRecord>, StoreError>
     readonly findRemote: (peer: PeerId) => Effect.Effect<Option.Option<RemoteRecord>, StoreError>
     /** Inserts or replaces the record of its peer. */
@@ -226,6 +261,9 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
       readonly afterId: number
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreError>
+    readonly findDeadLetter: (id: number) => Effect.Effect<Option.Option<DeadLetter>, StoreError>
     readonly removeDeadLetter: (id: number) => Effect.Effect<void, StoreError>
+    /** Removes the letters whose `at` is below the given time, and tells how many those were. */
+    readonly removeDeadLettersBefore: (at: number) => Effect.Effect<number, StoreError>
   }
 >() {}

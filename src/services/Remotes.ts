@@ -4,12 +4,19 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Stream from "effect/Stream"
 import type { InvalidAddressError, InvalidPeerIdError } from "../errors/AddressError.ts"
 import type { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import type { InvalidOcapUrlError, UnknownOcapUrlError } from "../errors/IdentityError.ts"
-import type { OutcomeUnknownError, RedemptionRefusedError, RedemptionTimeoutError } from "../errors/RemoteError.ts"
+import type {
+  OutcomeUnknownError,
+  RedemptionRefusedError,
+  RedemptionTimeoutError,
+  RemotePendingError
+} from "../errors/RemoteError.ts"
 import type { StoreError } from "../errors/StoreError.ts"
 import type { ResourceLimitError } from "../errors/TransportError.ts"
 import type { OcapUrl } from "../protocol/OcapUrl.ts"
@@ -62,9 +69,32 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
     /** What every handle is doing. */
     readonly list: Effect.Effect<ReadonlyArray<RemoteStatus>>
     /**
-     * Makes a URL that names `reference` to everybody who has it, with the addresses at which this kernel listens.
+     * What every handle is doing now, and each that changes or is new from then on, again. A slow reader holds nothing up: it
+     * gets only the newest of each. Ends with the layer's scope.
      */
-    readonly issueOcapUrl: (reference: string) => Effect.Effect<OcapUrl, StoreError>
+    readonly changes: Stream.Stream<RemoteStatus>
+    /**
+     * Forgets a peer for good: its record, its addresses, and in the kernel, by `KernelPort.forget`, what it gave. Its
+     * handle is of no use afterwards; dead letters stay. Does nothing for a peer that is not there. Fails with
+     * `RemotePendingError` while messages or redemptions are pending. Cannot be used inside of a transaction.
+     *
+     * Remotes are never forgotten by themselves, however long their peer is away: the record is what tells a message that
+     * comes again from a new one. Once it is gone, what the peer had sent but not seen acknowledged may be delivered a second
+     * time, and what the peer still keeps for this kernel may end with its outcome unknown.
+     */
+    readonly remove: (
+      peer: string
+    ) => Effect.Effect<void, InvalidPeerIdError | RemotePendingError | NetworkStoppedError | StoreError>
+    /**
+     * Makes a URL that names `reference` to everybody who has it, with the addresses at which this kernel listens; as
+     * `RemoteIdentity.issueOcapUrl`.
+     */
+    readonly issueOcapUrl: (
+      reference: string,
+      options?: { readonly expiresIn?: Duration.DurationInput }
+    ) => Effect.Effect<OcapUrl, ResourceLimitError | StoreError>
+    /** Makes a URL of this kernel name nothing from now on; as `RemoteIdentity.revokeOcapUrl`. */
+    readonly revokeOcapUrl: (url: string) => Effect.Effect<void, InvalidOcapUrlError | UnknownOcapUrlError | StoreError>
     /**
      * Answers with the reference by which to call what the URL names: for a URL of this kernel its own reference, without any
      * network; for another kernel's by asking it.

@@ -84,7 +84,11 @@ export const Options = Schema.Struct({
     { value: "never", text: '`"never"`' },
     'when to give a peer up by itself while something is pending for it: `{ afterAttempts: 5 }` failed connection attempts in a row, or `{ after: "1 hour" }` without contact; a handshake is contact. `RemotesConfig.giveUpLikeOcapKernel` is 40 s'
   ),
-  maxRemotes: Declare.count(10_000, "how many peers may have a record in the store")
+  maxRemotes: Declare.count(10_000, "how many peers may have a record in the store"),
+  deadLetterMaxAge: Declare.duration(
+    "30 days",
+    "how long dead letters are kept, where `DeadLettersStored.layer` runs; looked at when it starts and daily"
+  )
 })
 
 /**

@@ -31,12 +31,10 @@ const people = {
 const idOf = (name: keyof typeof people) => Either.getOrThrow(PeerId.fromString(people[name].peerId))
 
 const layerIdentity = (name: keyof typeof people) =>
-  Layer.succeed(RemoteIdentity, {
+  Layer.mock(RemoteIdentity, {
     peerId: idOf(name),
     incarnationId: name,
-    keySeed: Redacted.make(new Uint8Array(32).fill(people[name].byte)),
-    issueOcapUrl: () => Effect.dieMessage("unused"),
-    redeemOcapUrl: () => Effect.dieMessage("unused")
+    keySeed: Redacted.make(new Uint8Array(32).fill(people[name].byte))
   })
 
 type Options = Parameters<typeof ConnectionFactoryLibp2p.layer>[0]

@@ -652,12 +652,10 @@ describe("ConnectionFactoryMemory", () => {
     )
 
     it.effect("follows the identity of the kernel, and one peer id is one kernel", () => {
-      const identity = Layer.succeed(RemoteIdentity, {
+      const identity = Layer.mock(RemoteIdentity, {
         peerId: C,
         incarnationId: "1",
-        keySeed: Redacted.make(new Uint8Array(32)),
-        issueOcapUrl: () => Effect.dieMessage("not used"),
-        redeemOcapUrl: () => Effect.dieMessage("not used")
+        keySeed: Redacted.make(new Uint8Array(32))
       })
       return onNetwork(
         Effect.gen(function* () {

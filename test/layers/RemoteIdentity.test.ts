@@ -62,6 +62,13 @@ const kernel = (options?: Options) =>
     Effect.map(Context.get(RemoteIdentity))
   )
 
+/** Makes the store say that every URL was issued, so that only its seal can be what is refused. */
+const trusting = <A, E>(effect: Effect.Effect<A, E, RemoteStore>) =>
+  Effect.updateService(effect, RemoteStore, (store) => ({
+    ...store,
+    findIssuedUrl: (id: string) => Effect.succeedSome({ id, expiresAt: undefined, revoked: false })
+  }))
+
 /** Runs an effect on a store of its own. */
 const alone = Effect.provide(RemoteStoreMemory.layer)
 
@@ -254,7 +261,7 @@ describe("RemoteIdentityStored: options", () => {
         assert.strictEqual(error._tag, "InvalidOptionsError")
         assert.match(error.message, /; mnemonic must be a Redacted string$/)
         assert.match(error.message, /; keySeed must be a Redacted string;/)
-        assert.match(error.message, /mnemonics is no option, but these are: keySeed, mnemonic, relays/)
+        assert.match(error.message, /mnemonics is no option, but these are: keySeed, mnemonic, seal, relays/)
         assert.notMatch(JSON.stringify(error) + error.message + error.stack, /abandon|a1a1|sausage/)
       })
     )
@@ -263,7 +270,15 @@ describe("RemoteIdentityStored: options", () => {
   it.effect("takes undefined for left out", () =>
     alone(
       Effect.gen(function* () {
-        const names = ["keySeed", "mnemonic", "relays", "maxUrlRelayHints", "maxKnownRelays", "directHintsInUrls"]
+        const names = [
+          "keySeed",
+          "mnemonic",
+          "relays",
+          "maxUrlRelayHints",
+          "maxKnownRelays",
+          "maxIssuedUrls",
+          "directHintsInUrls"
+        ]
         const options: unknown = Object.fromEntries(names.map((it) => [it, undefined]))
         assert.strictEqual((yield* startUntyped(options)).peerId, (yield* start()).peerId)
       })
@@ -365,7 +380,7 @@ describe("RemoteIdentityStored: OCAP URLs", () => {
       for (const url of urls) {
         const { host, oid } = Either.getOrThrow(OcapUrl.parse(url))
         assert.strictEqual(host, identity.peerId)
-        assert.match(oid, /^z[1-9A-HJ-NP-Za-km-z]{58,61}$/)
+        assert.match(oid, /^z[1-9A-HJ-NP-Za-km-z]{91,93}$/)
       }
     }).pipe(Effect.provide(one))
   )
@@ -408,7 +423,7 @@ describe("RemoteIdentityStored: OCAP URLs", () => {
         const url = yield* before.issueOcapUrl("ko1")
         const store = yield* RemoteStore
         yield* store.saveIdentity({ ...(yield* stored), incarnationId: "5f0e0a2c-0000-4000-8000-000000000001" })
-        const after = yield* start()
+        const after = yield* trusting(start())
         assert.strictEqual(after.peerId, before.peerId)
         assert.notStrictEqual(after.incarnationId, before.incarnationId)
         const error = yield* Effect.flip(after.redeemOcapUrl(url))
@@ -430,7 +445,7 @@ describe("RemoteIdentityStored: OCAP URLs", () => {
           yield* start(fromSeed(seedB))
           const { incarnationId, ocapUrlKey } = record
           yield* (yield* RemoteStore).saveIdentity({ ...(yield* stored), incarnationId, ocapUrlKey })
-          return yield* start()
+          return yield* trusting(start())
         })
       )
       const error = yield* Effect.flip(b.redeemOcapUrl(url.replace(peerA, peerB)))
@@ -494,6 +509,142 @@ describe("RemoteIdentityStored: OCAP URLs", () => {
         Effect.withTracerEnabled(true)
       )
     })
+  )
+})
+
+describe("RemoteIdentityStored: which URLs are good", () => {
+  const refusal = (identity: RemoteIdentity["Type"], url: string) =>
+    Effect.match(identity.redeemOcapUrl(url), {
+      onFailure: (error) => (error._tag === "UnknownOcapUrlError" ? error.reason : error._tag),
+      onSuccess: () => "good"
+    })
+
+  it.effect("one that was issued with a limit, up to that limit", () =>
+    alone(
+      Effect.gen(function* () {
+        yield* TestClock.setTime(1_700_000_000_000)
+        const identity = yield* start()
+        const url = yield* identity.issueOcapUrl("ko1", { expiresIn: "10 seconds" })
+        const lasting = yield* identity.issueOcapUrl("ko1")
+        yield* TestClock.adjust("9999 millis")
+        assert.strictEqual(yield* identity.redeemOcapUrl(url), "ko1")
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* refusal(identity, url), "Expired")
+        assert.strictEqual(yield* refusal(identity, lasting), "good")
+        // The record goes at the next start; the URL itself still tells why.
+        const again = yield* start()
+        assert.strictEqual(yield* (yield* RemoteStore).countIssuedUrls, 1)
+        assert.strictEqual(yield* refusal(again, url), "Expired")
+        assert.strictEqual(yield* refusal(again, lasting), "good")
+      })
+    )
+  )
+
+  it.effect("one that was not revoked, though another for the same reference was", () =>
+    alone(
+      Effect.gen(function* () {
+        const identity = yield* start()
+        const [url, other] = [yield* identity.issueOcapUrl("ko1"), yield* identity.issueOcapUrl("ko1")]
+        yield* identity.revokeOcapUrl(url)
+        yield* identity.revokeOcapUrl(url)
+        assert.strictEqual(yield* refusal(identity, url), "Revoked")
+        assert.strictEqual(yield* refusal(yield* start(), url), "Revoked")
+        assert.strictEqual(yield* refusal(identity, other), "good")
+      })
+    )
+  )
+
+  it.scoped("not one that is nobody's to revoke", () =>
+    Effect.gen(function* () {
+      const [a, b] = [yield* kernel(fromSeed(seedA)), yield* kernel(fromSeed(seedB))]
+      const foreign = yield* Effect.flip(a.revokeOcapUrl(yield* b.issueOcapUrl("ko1")))
+      assert.strictEqual(foreign._tag === "UnknownOcapUrlError" && foreign.reason, "OtherHost")
+      assert.strictEqual((yield* Effect.flip(a.revokeOcapUrl("utter nonsense")))._tag, "InvalidOcapUrlError")
+    })
+  )
+
+  it.effect("not one whose issuing was undone with the turn that it was part of", () =>
+    alone(
+      Effect.gen(function* () {
+        const identity = yield* start()
+        const store = yield* RemoteStore
+        let undone = ""
+        const turn = Effect.map(identity.issueOcapUrl("ko1"), (url) => {
+          undone = url
+        })
+        yield* Effect.ignore(store.transaction(Effect.zipRight(turn, Effect.fail("undone"))))
+        assert.strictEqual(yield* refusal(identity, undone), "BadReference")
+        assert.strictEqual((yield* Effect.flip(identity.revokeOcapUrl(undone)))._tag, "UnknownOcapUrlError")
+        const [url, inside] = yield* store.transaction(
+          Effect.flatMap(identity.issueOcapUrl("ko1"), (url) =>
+            Effect.map(refusal(identity, url), (inside) => [url, inside] as const)
+          )
+        )
+        assert.strictEqual(inside, "good", "the turn sees its own URL")
+        assert.strictEqual(yield* refusal(identity, url), "good")
+      })
+    )
+  )
+
+  it.effect("not one that the store does not know, though it is sealed with the right key", () =>
+    alone(
+      Effect.gen(function* () {
+        const identity = yield* start()
+        const url = yield* trusting(Effect.flatMap(start(), (it) => it.issueOcapUrl("ko1")))
+        assert.strictEqual(yield* refusal(identity, url), "good")
+        const store = yield* RemoteStore
+        const dropping = yield* Effect.provideService(start(), RemoteStore, {
+          ...store,
+          putIssuedUrl: () => Effect.void
+        })
+        assert.strictEqual(yield* refusal(identity, yield* dropping.issueOcapUrl("ko1")), "BadReference")
+      })
+    )
+  )
+
+  it.effect("no more than the limit; expired and revoked ones make room", () =>
+    alone(
+      Effect.gen(function* () {
+        const identity = yield* start({ maxIssuedUrls: 3 })
+        const issue = identity.issueOcapUrl("ko1")
+        const brief = yield* identity.issueOcapUrl("ko1", { expiresIn: "1 second" })
+        const [first, second] = [yield* issue, yield* issue]
+        const error = yield* Effect.flip(issue)
+        assert.strictEqual(error._tag === "ResourceLimitError" && error.limit, "issuedOcapUrls")
+        assert.strictEqual(yield* refusal(identity, brief), "good")
+        yield* TestClock.adjust("1 second")
+        yield* issue
+        assert.strictEqual((yield* Effect.flip(issue))._tag, "ResourceLimitError")
+        yield* identity.revokeOcapUrl(first)
+        yield* issue
+        assert.strictEqual(yield* refusal(identity, first), "BadReference")
+        assert.strictEqual(yield* refusal(identity, second), "good")
+        assert.strictEqual(yield* (yield* RemoteStore).countIssuedUrls, 3)
+      })
+    )
+  )
+
+  it.effect("of which the store holds neither the URL nor the reference", () =>
+    alone(
+      Effect.gen(function* () {
+        const identity = yield* start()
+        const store = yield* RemoteStore
+        const records: Array<unknown> = []
+        const watched = yield* Effect.provideService(start(), RemoteStore, {
+          ...store,
+          putIssuedUrl: (record) =>
+            Effect.zipRight(
+              Effect.sync(() => records.push(record)),
+              store.putIssuedUrl(record)
+            )
+        })
+        const { oid } = Either.getOrThrow(OcapUrl.parse(yield* watched.issueOcapUrl("ko-very-secret")))
+        assert.strictEqual(identity.peerId, watched.peerId)
+        assert.strictEqual(records.length, 1)
+        assert.notInclude(JSON.stringify(records), "ko-very-secret")
+        assert.notInclude(JSON.stringify(records), oid)
+      })
+    )
   )
 })
 
@@ -609,5 +760,34 @@ describe("RemoteIdentityStored: relays", () => {
         assert.deepStrictEqual(yield* issueHints(identity, direct), [...direct.slice(0, 13), ...relays(3)])
       })
     )
+  )
+
+  it.effect("learns relays that are seen: addresses only, few at a time, never as start relays", () =>
+    alone(
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const identity = yield* start({ ...fromSeed(seedA), relays: [relay(1)], maxKnownRelays: 4 })
+        const host = (yield* kernel(fromSeed(seedB))).peerId
+        const learn = (...hints: ReadonlyArray<string>) => identity.learnRelays(host, hints)
+        const direct = (peer: string) => `/ip4/10.0.0.9/tcp/1/p2p/${peer}`
+        yield* TestClock.setTime(1000)
+        yield* learn("nonsense", direct(peerA), direct(peerB), relay(2), relay(2), "", relay(3), relay(4), relay(5))
+        const learned = (address: string, lastSeen: number) => ({ address, lastSeen, bootstrap: false })
+        const first = { address: relay(1), lastSeen: 0, bootstrap: true }
+        assert.deepStrictEqual(yield* store.loadRelays, [first, ...[2, 3, 4].map((n) => learned(relay(n), 1000))])
+        yield* TestClock.setTime(2000)
+        yield* learn(relay(3), relay(1), relay(6))
+        assert.deepStrictEqual(yield* store.loadRelays, [
+          { ...first, lastSeen: 2000 },
+          learned(relay(6), 2000),
+          learned(relay(3), 2000),
+          learned(relay(2), 1000)
+        ])
+        const before = yield* store.loadRelays
+        yield* learn("nonsense", direct(peerB))
+        yield* start({ maxKnownRelays: 4 })
+        assert.deepStrictEqual(yield* store.loadRelays, before, "neither this nor a start makes start relays of them")
+      })
+    ).pipe(Effect.scoped)
   )
 })

@@ -242,6 +242,13 @@ export const contract = (name: string, implementation: Implementation): void => 
         yield* store.saveIdentity(identity)
         yield* store.saveIdentity({ ...identity, incarnationId: "two" })
         assert.strictEqual(Option.getOrThrow(yield* store.loadIdentity).incarnationId, "two")
+        assert.isUndefined(Option.getOrThrow(yield* store.loadIdentity).seal)
+        for (const seal of [{ _tag: "Key" }, { _tag: "Passphrase", salt: "0a", rounds: 600_000 }] as const) {
+          yield* store.saveIdentity({ ...identity, keySeed: Redacted.make("ef".repeat(60)), seal })
+          const sealed = Option.getOrThrow(yield* store.loadIdentity)
+          assert.deepStrictEqual(sealed.seal, seal)
+          assert.strictEqual(Redacted.value(sealed.keySeed), "ef".repeat(60))
+        }
         yield* store.putRemote(record(bob, 1))
         yield* store.putRemote(record(bob, 2))
         assert.deepStrictEqual(yield* store.listRemotes, [record(bob, 2)])
@@ -253,6 +260,36 @@ export const contract = (name: string, implementation: Implementation): void => 
         assert.deepStrictEqual(yield* store.loadRelays, [{ address: "/c", lastSeen: 2, bootstrap: false }])
         yield* store.saveRelays([])
         assert.deepStrictEqual(yield* store.loadRelays, [])
+      })
+    )
+
+    test(
+      "keeps what was issued until it expires or is revoked and told to go",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const issued = [
+          { id: "0a", expiresAt: undefined, revoked: false },
+          { id: "0b", expiresAt: 1_700_000_000_000, revoked: false },
+          { id: "0c", expiresAt: 1_700_000_000_001, revoked: true }
+        ]
+        const left = Effect.map(
+          Effect.forEach(issued, ({ id }) => store.findIssuedUrl(id)),
+          (found) => found.filter(Option.isSome).map(({ value }) => value)
+        )
+        for (const it of issued) yield* store.putIssuedUrl({ ...it, revoked: false })
+        yield* store.putIssuedUrl(issued[2] ?? { id: "", expiresAt: undefined, revoked: false })
+        assert.deepStrictEqual(yield* left, issued)
+        assert.strictEqual(yield* store.countIssuedUrls, 3)
+        yield* store.removeExpiredUrls(1_699_999_999_999)
+        assert.strictEqual(yield* store.countIssuedUrls, 3)
+        const turn = Effect.zipRight(store.removeExpiredUrls(1_700_000_000_000), store.removeRevokedUrls)
+        yield* Effect.ignore(store.transaction(Effect.zipRight(turn, Effect.fail("undone"))))
+        assert.deepStrictEqual(yield* left, issued)
+        yield* store.removeExpiredUrls(1_700_000_000_000)
+        assert.deepStrictEqual(yield* left, [issued[0], issued[2]])
+        yield* store.removeRevokedUrls
+        assert.deepStrictEqual(yield* left, [issued[0]])
+        assert.isTrue(Option.isNone(yield* store.findIssuedUrl("0b")))
       })
     )
 
@@ -374,6 +411,38 @@ export const contract = (name: string, implementation: Implementation): void => 
           [1, 3, 4, 6]
         )
         assert.isAbove(left[3]?.id ?? 0, all[4]?.id ?? Infinity, "a number is not given twice")
+      })
+    )
+
+    test(
+      "finds a letter by its number, as a copy",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.addDeadLetters([letter(1), letter(2)])
+        const [, second] = yield* store.listDeadLetters({ afterId: 0, limit: 2 })
+        const id = second?.id ?? 0
+        const found = Option.getOrThrow(yield* store.findDeadLetter(id))
+        assert.deepStrictEqual(found, { ...letter(2), id })
+        found.body.fill(9)
+        assert.deepStrictEqual(Option.getOrThrow(yield* store.findDeadLetter(id)).body, Uint8Array.of(2))
+        yield* store.removeDeadLetter(id)
+        assert.isTrue(Option.isNone(yield* store.findDeadLetter(id)))
+      })
+    )
+
+    test(
+      "removes the letters that are older than a time, and counts them",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.addDeadLetters([10, 30, 20, 40].map((at) => ({ ...letter(at), at })))
+        const removal = store.removeDeadLettersBefore(30)
+        yield* Effect.ignore(store.transaction(Effect.zipRight(removal, Effect.fail("undone"))))
+        assert.strictEqual(yield* removal, 2)
+        assert.strictEqual(yield* removal, 0)
+        assert.deepStrictEqual(
+          (yield* store.listDeadLetters({ afterId: 0, limit: 9 })).map(({ at }) => at),
+          [30, 40]
+        )
       })
     )
 

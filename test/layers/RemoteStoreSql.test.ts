@@ -132,6 +132,7 @@ describe("RemoteStoreSql: the host's own statements", () => {
         [
           "remotes_dead_letters",
           "remotes_identity",
+          "remotes_issued_urls",
           "remotes_migrations",
           "remotes_peers",
           "remotes_pending",

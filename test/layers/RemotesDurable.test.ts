@@ -2,9 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import { StoreUnavailableError } from "../../src/errors/StoreError.ts"
 import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
+import * as OcapUrl from "../../src/protocol/OcapUrl.ts"
 import { DeliveryRefused, KernelBusy } from "../../src/services/KernelPort.ts"
 import type { Receipt } from "../../src/services/RemoteHandle.ts"
 import { layer as layerNetwork, Network } from "../../src/testing/Network.ts"
@@ -406,6 +409,21 @@ describe("RemotesDurable: giving up", () => {
       assert.deepStrictEqual(bodiesOf(bob), ["hello", "but this"])
     }).pipe(Effect.provide(layerNetwork))
   )
+
+  it.scoped("before the first contact leaves a peer that takes what comes after it", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      yield* bob.stop
+      const handle = yield* handleFor(alice, bob)
+      yield* sendAll(handle, ["never", "nor this"])
+      yield* handle.giveUp("enough")
+      const receipts = yield* sendAll(handle, ["but this"])
+      const bob2 = yield* startKernel("bob")
+      yield* within("30 seconds", acknowledgeAll(receipts))
+      assert.deepStrictEqual(bodiesOf(bob2), ["but this"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
 })
 
 describe("RemotesDurable: OCAP URLs", () => {
@@ -419,6 +437,32 @@ describe("RemotesDurable: OCAP URLs", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("keeps the relays of a URL that was redeemed, and of no other", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const { host, oid, ...rest } = Either.getOrThrow(OcapUrl.parse(yield* bob.remotes.issueOcapUrl("o+7")))
+      const relay = (n: number) => `/ip4/10.0.0.${n}/tcp/9001/ws`
+      const naming = (oid: string, n: number) =>
+        Either.getOrThrow(OcapUrl.format({ oid, host, hints: [relay(n), "/no/address", ...rest.hints] }))
+      const relays = Effect.map(alice.store.loadRelays, (all) =>
+        all.map(({ address, bootstrap, lastSeen }) => `${address} ${lastSeen} ${bootstrap}`)
+      )
+      yield* Effect.flip(alice.remotes.redeemOcapUrl(naming(oid.slice(0, -1), 1)))
+      assert.deepStrictEqual(yield* relays, [])
+      yield* TestClock.setTime(1000)
+      yield* alice.remotes.redeemOcapUrl(naming(oid, 2))
+      assert.deepStrictEqual(yield* relays, [`${relay(2)} 1000 false`])
+      yield* TestClock.adjust("1 second")
+      yield* alice.remotes.redeemOcapUrl(naming(oid, 2))
+      assert.deepStrictEqual(yield* relays, [`${relay(2)} 2000 false`])
+      yield* bob.remotes.redeemOcapUrl(naming(oid, 3))
+      assert.deepStrictEqual(yield* bob.store.loadRelays, [], "its own URL tells a kernel nothing")
+      assert.strictEqual(yield* network.dials(alice.peerId, bob.peerId), 1)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("says what is wrong with a URL", () =>
     Effect.gen(function* () {
       const alice = yield* startKernel("alice")
@@ -428,6 +472,46 @@ describe("RemotesDurable: OCAP URLs", () => {
       const fails = (text: string) => Effect.map(Effect.flip(alice.remotes.redeemOcapUrl(text)), ({ _tag }) => _tag)
       assert.strictEqual(yield* fails("utter nonsense"), "InvalidOcapUrlError")
       assert.strictEqual(yield* fails(tampered), "RedemptionRefusedError")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("tells a peer of a URL that is not good no more than that its reference is bad", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const revoked = yield* bob.remotes.issueOcapUrl("o+7")
+      const expired = yield* bob.remotes.issueOcapUrl("o+7", { expiresIn: "1 second" })
+      const good = yield* bob.remotes.issueOcapUrl("o+7")
+      yield* bob.remotes.revokeOcapUrl(revoked)
+      yield* TestClock.adjust("1 second")
+      for (const url of [revoked, expired]) {
+        const error = yield* Effect.flip(alice.remotes.redeemOcapUrl(url))
+        assert.strictEqual(
+          error._tag === "RedemptionRefusedError" && error.reason,
+          "the OCAP URL has a bad object reference"
+        )
+      }
+      assert.strictEqual(yield* alice.remotes.redeemOcapUrl(good), "ro+o+7")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("answers a redemption only once its store can say whether the URL is good", () =>
+    Effect.gen(function* () {
+      let busy = false
+      const disk = RemoteStoreMemory.makeDisk({
+        onCall: (operation) =>
+          busy && operation === "findIssuedUrl" ? new StoreUnavailableError({ operation, reason: "Busy" }) : Effect.void
+      })
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", { disk })
+      const url = yield* bob.remotes.issueOcapUrl("o+7")
+      busy = true
+      const asking = yield* Effect.fork(alice.remotes.redeemOcapUrl(url))
+      yield* TestClock.adjust("3 seconds")
+      assert.isTrue((yield* Fiber.poll(asking))._tag === "None")
+      busy = false
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* Fiber.join(asking), "ro+o+7")
     }).pipe(Effect.provide(layerNetwork))
   )
 

@@ -74,16 +74,17 @@ const valueOf = (kind: Declare.Kind | undefined, item: FastCheck.Arbitrary<strin
     case "secret":
       return item.map((it) => Redacted.make(it))
     case "structured":
+    case "secretParts":
     case undefined:
       return FastCheck.constant(undefined)
   }
 }
 
+const isOnlyInCode = ({ kind }: Declare.Described) => kind === "structured" || kind === "secretParts"
+
 const someOf = (options: ReadonlyArray<Declare.Described>, item: FastCheck.Arbitrary<string>) =>
   FastCheck.record(
-    Object.fromEntries(
-      options.filter(({ kind }) => kind !== "structured").map(({ kind, name }) => [name, valueOf(kind, item)])
-    ),
+    Object.fromEntries(options.filter((it) => !isOnlyInCode(it)).map(({ kind, name }) => [name, valueOf(kind, item)])),
     {
       requiredKeys: []
     }
@@ -132,7 +133,8 @@ const wrong: Record<Declare.Kind, ReadonlyArray<readonly [unknown, string]>> = {
     [1, "1"]
   ],
   structured: [],
-  secret: []
+  secret: [],
+  secretParts: []
 }
 const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
   duration: ["five", "10", "0 seconds", "Infinity", ""],
@@ -141,7 +143,8 @@ const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
   flag: ["yes", "1", ""],
   choice: ["Wait", ""],
   structured: [],
-  secret: []
+  secret: [],
+  secretParts: []
 }
 const wrongParameters: Record<Declare.Kind, ReadonlyArray<string>> = {
   duration: ["five", "-1", "1.5", "0", "10 seconds", "", "9007199254740993"],
@@ -150,7 +153,8 @@ const wrongParameters: Record<Declare.Kind, ReadonlyArray<string>> = {
   flag: ["yes", "1", "", "TRUE"],
   choice: ["Wait", ""],
   structured: [],
-  secret: []
+  secret: [],
+  secretParts: []
 }
 
 const onlyProblem = (error: InvalidOptionsError | ConfigError): string => {
@@ -162,7 +166,7 @@ const onlyProblem = (error: InvalidOptionsError | ConfigError): string => {
 }
 
 for (const { decode, fromConfig, fromQueryString, name, options, toQueryString } of modules) {
-  const public_ = options.filter(({ kind }) => kind !== "secret")
+  const public_ = options.filter(({ kind }) => !Declare.isSecret(kind))
 
   describe(`the options of ${name}`, () => {
     it.effect.prop("survive a query string exactly", [someOf(public_, text)], ([given]) =>
@@ -301,12 +305,19 @@ describe("a query string", () => {
 
   it.effect("never has a secret, in either direction", () =>
     Effect.gen(function* () {
-      const secrets = { keySeed: Redacted.make("a1".repeat(32)), mnemonic: Redacted.make("abandon about") }
+      const secrets = {
+        keySeed: Redacted.make("a1".repeat(32)),
+        mnemonic: Redacted.make("abandon about"),
+        seal: { passphrase: Redacted.make("sesame") }
+      }
       assert.strictEqual(
         yield* RemoteIdentityStored.toQueryString({ ...secrets, maxKnownRelays: 5 }),
         "maxKnownRelays=5"
       )
-      assert.deepStrictEqual(yield* RemoteIdentityStored.fromQueryString("?keySeed=a1a1&mnemonic=abandon"), {})
+      assert.deepStrictEqual(
+        yield* RemoteIdentityStored.fromQueryString("?keySeed=a1a1&mnemonic=abandon&seal=sesame"),
+        {}
+      )
     })
   )
 })
@@ -319,6 +330,34 @@ describe("secrets", () => {
     assert.deepStrictEqual(error.problems, ["keySeed must be a Redacted string", "mnemonic must be a Redacted string"])
     assert.notMatch(JSON.stringify(error) + error.message + error.stack, /a1a1|abandon/)
   })
+})
+
+describe("a secret with parts", () => {
+  const { decode } = modules[2]!
+  const allowed = "seal must be a Redacted passphrase, or a Redacted key of 32 bytes in hex"
+
+  it("is shown by no message, whatever was given in its place", () => {
+    const wrong = [
+      "sesame",
+      ["sesame"],
+      Redacted.make("sesame"),
+      { passphrase: "sesame" },
+      { key: Redacted.make("sesame") },
+      { passphrase: Redacted.make(""), sesame: "sesame" }
+    ]
+    for (const seal of wrong) {
+      const error = Either.getOrThrow(Either.flip(decode({ seal })))
+      assert.deepStrictEqual(error.problems, [allowed])
+      assert.notInclude(JSON.stringify(error) + error.message + error.stack, "sesame")
+    }
+  })
+
+  it.effect("is read from no variable", () =>
+    Effect.gen(function* () {
+      const variables = { REMOTES_SEAL: "sesame", REMOTES_SEAL_PASSPHRASE: "sesame" }
+      assert.deepStrictEqual(yield* withVariables(RemoteIdentityStored.fromConfig, variables), {})
+    })
+  )
 })
 
 describe("a layer", () => {

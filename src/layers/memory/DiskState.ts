@@ -2,6 +2,7 @@ import * as Option from "effect/Option"
 import type {
   DeadLetter,
   DeadLetterReason,
+  IssuedUrl,
   KnownRelay,
   PendingMessage,
   RemoteRecord,
@@ -19,6 +20,7 @@ import { RedemptionTable } from "./RedemptionTable.ts"
 export class DiskState {
   #identity: Option.Option<StoredIdentity> = Option.none()
   #relays: ReadonlyArray<KnownRelay> = []
+  readonly #issued = new Map<string, IssuedUrl>()
   readonly #remotes = new Map<PeerId, RemoteRecord>()
   readonly #pending = new Map<PeerId, PendingQueue>()
   #letters: ReadonlyArray<DeadLetter> = []
@@ -89,6 +91,29 @@ export class DiskState {
     })
   }
 
+  putIssuedUrl(issued: IssuedUrl): void {
+    this.#setIssued(issued.id, { ...issued })
+  }
+
+  findIssuedUrl(id: string): Option.Option<IssuedUrl> {
+    return Option.fromNullable(this.#issued.get(id))
+  }
+
+  get issuedUrls(): number {
+    return this.#issued.size
+  }
+
+  removeIssuedUrls(which: (issued: IssuedUrl) => boolean): void {
+    for (const issued of [...this.#issued.values()].filter(which)) this.#setIssued(issued.id, undefined)
+  }
+
+  #setIssued(id: string, issued: IssuedUrl | undefined): void {
+    const before = this.#issued.get(id)
+    const set = (to: IssuedUrl | undefined) => (to === undefined ? this.#issued.delete(id) : this.#issued.set(id, to))
+    set(issued)
+    this.#journal.push(() => set(before))
+  }
+
   get remotes(): ReadonlyArray<RemoteRecord> {
     return [...this.#remotes.values()].sort((a, b) => (a.peerId < b.peerId ? -1 : 1))
   }
@@ -153,6 +178,13 @@ export class DiskState {
 
   removeDeadLetter(id: number): void {
     this.#setLetters(this.#letters.filter((letter) => letter.id !== id))
+  }
+
+  removeDeadLettersBefore(at: number): number {
+    const kept = this.#letters.filter((letter) => letter.at >= at)
+    const removed = this.#letters.length - kept.length
+    if (removed > 0) this.#setLetters(kept)
+    return removed
   }
 
   /** The counter needs no undoing: letters that never were leave a hole in the numbers, which only have to rise. */

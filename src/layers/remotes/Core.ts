@@ -110,6 +110,10 @@ export interface Core {
   readonly peerId: PeerId
   /** Whether the store has a record of the peer. */
   known: boolean
+  /** Whether the remote was removed, so that nothing may be committed for it any more. */
+  gone: boolean
+  /** Whether the remote is there again after it was removed by this process, so that nothing was transmitted before its first contact. */
+  renewed: boolean
   /** Whether the kernel has been given the handle, so that it must not go away. */
   adopted: boolean
   hints: ReadonlyArray<string>
@@ -192,6 +196,8 @@ export const firstRecord = (peerId: PeerId): RemoteRecord => ({
 export const make = (record: RemoteRecord, known: boolean, pendingBytes: number): Core => ({
   peerId: record.peerId,
   known,
+  gone: false,
+  renewed: false,
   adopted: known,
   hints: record.hints,
   incarnationId: record.incarnationId,

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import { NetworkStoppedError, ProtocolViolationError } from "../../errors/ConnectionError.ts"
+import type { RemotePendingError } from "../../errors/RemoteError.ts"
 import { GivenUpError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, ResourceLimitError } from "../../errors/TransportError.ts"
@@ -21,6 +22,7 @@ import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { RemoteStore, StoredRedemption } from "../../services/RemoteStore.ts"
 import type { Link } from "../../services/Transport.ts"
+import { makeAcceptTimes } from "./acceptTimes.ts"
 import { makeAdmission } from "./admission.ts"
 import type { Committer, Placed } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
@@ -30,6 +32,7 @@ import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
 import { watchForGiveUp } from "./givingUp.ts"
 import { makeRedemptions } from "./redemptions.ts"
+import { removeRemote } from "./removing.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
 
@@ -49,6 +52,8 @@ export interface HandleOptions {
   readonly redemptions: ReadonlyArray<StoredRedemption>
   /** Called when the peer is gone and left nothing behind. */
   readonly forget: () => void
+  /** Called when the status may be another. */
+  readonly changed: () => void
 }
 
 /**
@@ -59,6 +64,8 @@ export interface HandleOptions {
 export interface HandleActor {
   readonly handle: RemoteHandleService
   readonly addHints: (hints: ReadonlyArray<string>) => Effect.Effect<void, StoreError>
+  /** Forgets the peer, if nothing is pending for it. */
+  readonly remove: Effect.Effect<void, RemotePendingError | StoreError>
 }
 
 /** How long settled messages may stay in the store when no other commit takes them along. */
@@ -84,10 +91,14 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   let stopped = false
 
   const wake = () => awake.unsafeOpen()
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const acceptTimes = makeAcceptTimes(core, clock)
   const notify = () => {
     news.unsafeOffer(undefined)
+    options.changed()
   }
   const participant = makeParticipant(core, store, () => {
+    acceptTimes.note()
     wake()
     notify()
     // The commit may have counted anew what is pending.
@@ -109,7 +120,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     commit: (body: Uint8Array) => Effect.Effect<Placed, DeliverError>
   ): Effect.Effect<Placed, DeliverError> =>
     Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
-      if (stopped) return Effect.fail(new NetworkStoppedError())
+      if (stopped || core.gone) return Effect.fail(new NetworkStoppedError())
       const body = WireMessage.encodeBody(content)
       const size = WireMessage.largestFrame(body.length)
       if (size > config.maxMessageSize) {
@@ -127,7 +138,15 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     found: options.redemptions,
     ask: (request, along) =>
       submit(request, "ordinary", (body) =>
-        store.transaction(Effect.map(Effect.zipRight(store.enlist(participant), along), () => stageBody(core, body)))
+        store.transaction(
+          Effect.gen(function* () {
+            // The remote may have been removed while this transaction waited for its turn.
+            if (core.gone) return yield* new NetworkStoppedError()
+            yield* store.enlist(participant)
+            yield* along
+            return stageBody(core, body)
+          })
+        )
       )
   })
   const rejectRedemptions = redemptions.reject
@@ -244,7 +263,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery), commitAlone), receiptFor)
 
   const deliver: RemoteHandleService["deliver"] = (delivery) =>
-    delivery._tag === "BringOutYourDead" && !stopped
+    delivery._tag === "BringOutYourDead" && !stopped && !core.gone
       ? Effect.flatMap(suppressEcho(core, store, participant), (isEcho) =>
           isEcho ? Effect.succeed(suppressed) : send(delivery)
         )
@@ -252,9 +271,11 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
 
   const status: Effect.Effect<RemoteStatus> = Effect.map(link.state, (state) => ({
     peerId,
+    at: clock.unsafeCurrentTimeMillis(),
     link: state,
     pendingMessages: SendWindow.pending(core.window),
     pendingBytes: core.pendingBytes,
+    oldestPendingAt: acceptTimes.oldest(),
     nextSeq: core.window.next,
     acknowledgedSeq: core.window.settled,
     receivedSeq: core.received,
@@ -279,6 +300,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   }
   const actor: HandleActor = {
     handle,
+    remove: removeRemote({ core, store, port, questions: redemptions.unanswered, forget: options.forget }),
     addHints: (hints) => {
       const fresh = hints.filter((hint) => !core.hints.includes(hint))
       return fresh.length === 0

@@ -57,7 +57,9 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
     store
       .transaction(
         Effect.forEach(batch, ({ body, core, participant }) =>
-          Effect.map(store.enlist(participant), (): Placed => stageBody(core, body))
+          core.gone
+            ? Effect.succeed(undefined)
+            : Effect.map(store.enlist(participant), (): Placed => stageBody(core, body))
         )
       )
       .pipe(
@@ -68,7 +70,8 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
           onSuccess: (places) => {
             batch.forEach(({ placed }, index) => {
               const place = places[index]
-              if (place !== undefined) Deferred.unsafeDone(placed, Effect.succeed(place))
+              const outcome = place === undefined ? new NetworkStoppedError() : Effect.succeed(place)
+              Deferred.unsafeDone(placed, outcome)
             })
           }
         })

@@ -116,6 +116,13 @@ const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Op
   )
 }
 
+/**
+ * The peer remembers what this side removed. To the session this looks as if the store had gone back in time, and what is pending
+ * might have been received before; but it was not even transmitted.
+ */
+const isRenewal = ({ core }: Converser, { verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
+  core.renewed && core.incarnationId === undefined && verdict._tag === "RolledBack"
+
 const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
   verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
 
@@ -137,7 +144,8 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
   Effect.gen(function* () {
     const { core, identity, link } = converser
     const { incarnationId, stated, verdict } = event
-    if (Session.isEnding(verdict) && isNews(converser, event)) {
+    const begins = verdict._tag === "First" || isRenewal(converser, event)
+    if (!begins && Session.isEnding(verdict) && isNews(converser, event)) {
       yield* applyEnding(converser, event)
       if (stated === undefined) {
         // In the base profile the new life's conversation begins with the next handshake.
@@ -145,7 +153,7 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
         return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
       }
     }
-    if (verdict._tag === "First") core.epoch = verdict.epoch
+    if (begins) core.epoch = verdict.epoch
     const said = stated && Session.carriedOver(verdict, stated, identity.incarnationId)
     const channel: OpenChannel = {
       number: event.channel,

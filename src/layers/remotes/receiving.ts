@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { StoreError } from "../../errors/StoreError.ts"
+import { UnknownOcapUrlError } from "../../errors/IdentityError.ts"
 import { DeliveryRejectedError } from "../../errors/RemoteError.ts"
 import type { Delivery } from "../../protocol/Delivery.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
@@ -98,12 +99,18 @@ const refuse = (receiver: Receiver, message: Sequenced, refused: Refused) => {
   return keepLetter(receiver, message, refused)
 }
 
+/** A peer that may be guessing is not told whether a URL was ever good. */
+const badReference = new UnknownOcapUrlError({ reason: "BadReference" }).message
+
 const answerRedemption = (receiver: Receiver, url: string, replyKey: string) => {
   const { core, identity, port } = receiver
   const reply = (ok: boolean, value: string) =>
     stageBody(core, WireMessage.encodeBody({ _tag: "RedeemUrlReply", ok, replyKey, value }))
   return Effect.matchEffect(identity.redeemOcapUrl(url), {
-    onFailure: (error) => Effect.sync(() => void reply(false, error.message)),
+    onFailure: (error) =>
+      error._tag === "StoreUnavailableError" || error._tag === "StoreCorruptError"
+        ? Effect.fail(error)
+        : Effect.sync(() => void reply(false, badReference)),
     onSuccess: (reference) =>
       Effect.map(
         offer(receiver, port.redeem(core.peerId, reference)),

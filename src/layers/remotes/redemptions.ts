@@ -38,6 +38,8 @@ export interface Redemptions {
   readonly answer: (content: Extract<Content, { _tag: "RedeemUrlReply" }>) => Effect.Effect<void, StoreError>
   /** Tells those who wait that no answer will come. What is on record goes with the conversation (`stageEnding`). */
   readonly reject: (why: OutcomeUnknownError | NetworkStoppedError) => void
+  /** How many answers somebody waits for, or may ask for after a crash, at this time (ms since the Unix epoch). */
+  readonly unanswered: (now: number) => number
 }
 
 /**
@@ -179,6 +181,10 @@ export const makeRedemptions = ({ ask, config, core, found, store }: RedemptionO
         core.staged.after.push(() => settle(one, { ok, value }))
         yield* store.putRedemption({ ...one.stored, answer: { ok, value } })
       }),
+    unanswered: (now) => {
+      const open = (it: Asked) => it.waiters.size > 0 || (it.answer === undefined && it.stored.expiresAt > now)
+      return [...asked.values()].filter(open).length
+    },
     reject: (why) => {
       for (const { waiters } of asked.values()) {
         for (const waiter of waiters) Deferred.unsafeDone(waiter, Effect.fail(why))

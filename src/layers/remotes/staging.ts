@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
+import { StoreUnavailableError } from "../../errors/StoreError.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type {
   DeadLetterReason,
@@ -86,6 +87,7 @@ const recount = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
 const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
   Effect.gen(function* () {
     const { staged } = core
+    if (core.gone) return yield* new StoreUnavailableError({ operation: "keep a removed remote", reason: "Closed" })
     if (staged.letters.length > 0) yield* store.addDeadLetters(staged.letters)
     yield* writeStagedBodies(core, store)
     yield* store.putRemote(stagedRecord(core))

@@ -80,7 +80,7 @@ const tables = ({ bytes, clustered, integer, rising, strict }: Types): ReadonlyA
   )${strict}`
 ]
 
-const redemptions = ({ clustered, integer }: Types): string =>
+const redemptions = ({ clustered, integer }: Types): ReadonlyArray<string> => [
   `CREATE TABLE remotes_redemptions (
     peer_id TEXT NOT NULL,
     reply_key TEXT NOT NULL,
@@ -89,19 +89,33 @@ const redemptions = ({ clustered, integer }: Types): string =>
     answer TEXT,
     PRIMARY KEY (peer_id, reply_key)
   )${clustered}`
+]
 
-const typesOf = (sql: SqlClient.SqlClient): Types => sql.onDialectOrElse({ pg: () => postgres, orElse: () => sqlite })
+const issuedUrls = ({ clustered, integer }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE remotes_issued_urls (
+    id TEXT NOT NULL PRIMARY KEY,
+    expires_at ${integer},
+    revoked ${integer} NOT NULL
+  )${clustered}`
+]
 
-const createRedemptions = Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(redemptions(typesOf(sql))))
+const sealedIdentity = (): ReadonlyArray<string> => ["ALTER TABLE remotes_identity ADD COLUMN seal TEXT"]
 
-const createTables = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  Effect.forEach(tables(typesOf(sql)), (statement) => sql.unsafe(statement), { discard: true })
-)
+const run = (statements: (types: Types) => ReadonlyArray<string>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.forEach(
+      statements(sql.onDialectOrElse({ pg: () => postgres, orElse: () => sqlite })),
+      (statement) => sql.unsafe(statement),
+      { discard: true }
+    )
+  )
 
 /** Never edit what was released: add the next number. */
 const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> = {
-  "0001_tables": createTables,
-  "0002_redemptions": createRedemptions
+  "0001_tables": run(tables),
+  "0002_redemptions": run(redemptions),
+  "0003_issued_urls": run(issuedUrls),
+  "0004_sealed_identity": run(sealedIdentity)
 }
 
 /**

@@ -7,6 +7,7 @@ import { crc32 } from "../../protocol/Crc32.ts"
 import { PeerId } from "../../protocol/PeerId.ts"
 import type {
   DeadLetter,
+  IssuedUrl,
   KnownRelay,
   PendingMessage,
   RemoteRecord,
@@ -21,16 +22,25 @@ const Whole = Schema.transform(
   { strict: true, decode: Number, encode: (it) => it }
 )
 
-const Secret = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/i)))
+/** 32 bytes, or 60 if they are sealed. */
+const Secret = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}([0-9a-f]{56})?$/i)))
+
+const Seal = Schema.Union(
+  Schema.TaggedStruct("Key", {}),
+  Schema.TaggedStruct("Passphrase", { salt: Schema.String, rounds: Schema.Int })
+)
 
 const IdentityRow = Schema.Struct({
   key_seed: Secret,
   peer_id: PeerId,
   ocap_url_key: Secret,
-  incarnation_id: Schema.NonEmptyString
+  incarnation_id: Schema.NonEmptyString,
+  seal: Schema.NullOr(Schema.parseJson(Seal))
 })
 
 const RelayRow = Schema.Struct({ address: Schema.String, last_seen: Whole, bootstrap: Whole })
+
+const IssuedUrlRow = Schema.Struct({ id: Schema.String, expires_at: Schema.NullOr(Whole), revoked: Whole })
 
 const RemoteRow = Schema.Struct({
   peer_id: PeerId,
@@ -99,7 +109,8 @@ export const identities = reading("remotes_identity", IdentityRow, (row): Stored
   keySeed: row.key_seed,
   peerId: row.peer_id,
   ocapUrlKey: row.ocap_url_key,
-  incarnationId: row.incarnation_id
+  incarnationId: row.incarnation_id,
+  seal: row.seal ?? undefined
 }))
 
 /** @internal */
@@ -107,6 +118,13 @@ export const relays = reading("remotes_relays", RelayRow, (row): KnownRelay => (
   address: row.address,
   lastSeen: row.last_seen,
   bootstrap: row.bootstrap !== 0
+}))
+
+/** @internal */
+export const issuedUrls = reading("remotes_issued_urls", IssuedUrlRow, (row): IssuedUrl => ({
+  id: row.id,
+  expiresAt: row.expires_at ?? undefined,
+  revoked: row.revoked !== 0
 }))
 
 /** @internal */

@@ -62,7 +62,7 @@ export const makeStatements = (name: Dialect) => {
       .split(",")
       .map(() => "?")
       .join(",")
-  const identity = "key_seed,peer_id,ocap_url_key,incarnation_id"
+  const identity = "key_seed,peer_id,ocap_url_key,incarnation_id,seal"
   const integer = name === "pg" ? "BIGINT" : "INTEGER"
   return {
     begin: name === "pg" ? "BEGIN" : "BEGIN IMMEDIATE",
@@ -81,6 +81,15 @@ export const makeStatements = (name: Dialect) => {
     loadRelays: "SELECT address,last_seen,bootstrap FROM remotes_relays ORDER BY place",
     clearRelays: "DELETE FROM remotes_relays",
     addRelays: bulkInsert(dialect, "remotes_relays", ["place", "address", "last_seen", "bootstrap"]),
+
+    putIssuedUrl: dialect(
+      "INSERT INTO remotes_issued_urls(id,expires_at,revoked)VALUES(?,?,?)" +
+        `ON CONFLICT(id)DO UPDATE SET ${newer("expires_at,revoked")}`
+    ),
+    findIssuedUrl: dialect("SELECT id,expires_at,revoked FROM remotes_issued_urls WHERE id=?"),
+    countIssuedUrls: "SELECT COUNT(*) AS urls FROM remotes_issued_urls",
+    removeExpiredUrls: dialect("DELETE FROM remotes_issued_urls WHERE expires_at<=?"),
+    removeRevokedUrls: "DELETE FROM remotes_issued_urls WHERE revoked=1",
 
     listRemotes: `SELECT ${remote} FROM remotes_peers ORDER BY peer_id`,
     findRemote: dialect(`SELECT ${remote} FROM remotes_peers WHERE peer_id=?`),
@@ -126,7 +135,10 @@ export const makeStatements = (name: Dialect) => {
     listDeadLetters: dialect(
       `SELECT id,${letter} FROM remotes_dead_letters WHERE id>? ORDER BY id LIMIT CAST(? AS ${integer})`
     ),
-    removeDeadLetter: dialect("DELETE FROM remotes_dead_letters WHERE id=?")
+    findDeadLetter: dialect(`SELECT id,${letter} FROM remotes_dead_letters WHERE id=?`),
+    removeDeadLetter: dialect("DELETE FROM remotes_dead_letters WHERE id=?"),
+    countDeadLettersBefore: dialect("SELECT COUNT(*) AS letters FROM remotes_dead_letters WHERE at<?"),
+    removeDeadLettersBefore: dialect("DELETE FROM remotes_dead_letters WHERE at<?")
   }
 }
 

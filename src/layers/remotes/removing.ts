@@ -1,0 +1,56 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { GivenUpError, RemotePendingError } from "../../errors/RemoteError.ts"
+import type { StoreError } from "../../errors/StoreError.ts"
+import * as SendWindow from "../../protocol/SendWindow.ts"
+import type { KernelPort } from "../../services/KernelPort.ts"
+import type { RemoteStore } from "../../services/RemoteStore.ts"
+import { tellKernel } from "./conversing.ts"
+import type { Core } from "./Core.ts"
+
+/**
+ * Forgets a peer in one transaction: its record, and in the kernel what it gave. Fails, and changes nothing, while anything is
+ * pending. From the commit on nothing can be committed through the handle any more.
+ *
+ * @internal
+ */
+export const removeRemote = ({
+  core,
+  forget,
+  port,
+  questions,
+  store
+}: {
+  readonly core: Core
+  readonly store: RemoteStore["Type"]
+  readonly port: KernelPort["Type"]
+  /** How many questions to the peer are not answered at this time. */
+  readonly questions: (now: number) => number
+  readonly forget: () => void
+}): Effect.Effect<void, RemotePendingError | StoreError> => {
+  const { peerId } = core
+  const expectNothingPending = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const messages = SendWindow.pending(core.window) + core.staged.bodies.length + core.reservedMessages
+    const redemptions = questions(now)
+    return messages + redemptions === 0
+      ? Effect.void
+      : Effect.fail(new RemotePendingError({ peerId, messages, redemptions }))
+  })
+  return store.transaction(
+    Effect.gen(function* () {
+      yield* expectNothingPending
+      yield* tellKernel(store, port, peerId, new GivenUpError({ peerId, reason: "it was removed" }))
+      yield* expectNothingPending
+      // Enlisted last, so that what the handle itself may have to write in this transaction goes as well.
+      yield* store.enlist({
+        prepare: store.removeRemote(peerId),
+        committed: () => {
+          core.gone = true
+          forget()
+        },
+        rolledBack: () => undefined,
+        savepoint: () => () => undefined
+      })
+    })
+  )
+}
