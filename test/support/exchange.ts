@@ -55,14 +55,13 @@ const pause = Effect.sleep("50 millis")
 /** Hands in `bodies` in one go: alone, or in a turn of the kernel's; tried again while the store says that nothing happened. */
 export const handIn = (
   site: Site,
-  to: Name,
   handed: Handed,
   bodies: ReadonlyArray<string>,
   work: (kernel: Kernel) => Effect.Effect<ReadonlyArray<number>, { readonly _tag: string }>
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { again, done } = yield* attempt(site.within(work), handed.problems)
-    if (again) return yield* Effect.zipRight(pause, handIn(site, to, handed, bodies, work))
+    if (again) return yield* Effect.zipRight(pause, handIn(site, handed, bodies, work))
     bodies.forEach((body, index) => {
       if (Option.isSome(done)) handed.accepted.set(body, done.value[index] ?? 0)
       else handed.unknown.add(body)
@@ -70,12 +69,12 @@ export const handIn = (
   })
 
 export const deliver = (site: Site, to: Name, handed: Handed, body: string) =>
-  handIn(site, to, handed, [body], (kernel) =>
+  handIn(site, handed, [body], (kernel) =>
     Effect.flatMap(handleOf(kernel, to), (handle) => Effect.map(handle.deliver(message(body)), ({ seq }) => [seq]))
   )
 
 export const deliverInTurn = (site: Site, to: Name, handed: Handed, bodies: ReadonlyArray<string>) =>
-  handIn(site, to, handed, bodies, (kernel) =>
+  handIn(site, handed, bodies, (kernel) =>
     Effect.flatMap(handleOf(kernel, to), (handle) =>
       kernel.store.transaction(
         Effect.forEach(bodies, (body) => Effect.map(handle.deliver(message(body)), ({ seq }) => seq))

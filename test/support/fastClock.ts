@@ -38,11 +38,13 @@ const watchCrypto = () => {
   ]) {
     if (watched.has(name)) continue
     watched.add(name)
-    const real: (...args: ReadonlyArray<unknown>) => Promise<unknown> = Reflect.get(subtle, name).bind(subtle)
+    const real: unknown = Reflect.get(subtle, name)
+    if (typeof real !== "function") continue
     Object.defineProperty(subtle, name, {
       value: (...args: ReadonlyArray<unknown>) => {
         underWay++
-        return real(...args).finally(() => underWay--)
+        const result: unknown = Reflect.apply(real, subtle, args)
+        return Promise.resolve(result).finally(() => underWay--)
       }
     })
   }

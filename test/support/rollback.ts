@@ -48,7 +48,9 @@ const sides = ["alice", "bob"] as const
 const pause = Effect.sleep("30 millis")
 
 const sendAll = (site: Site, handed: Handed, bodies: ReadonlyArray<string>) =>
-  Effect.forEach(bodies, (body) => Effect.zipRight(deliver(site, otherOf(site.name as Side), handed, body), pause))
+  Effect.forEach(bodies, (body) =>
+    Effect.zipRight(deliver(site, otherOf(site.name === "bob" ? "bob" : "alice"), handed, body), pause)
+  )
 
 /** The bodies of the messages that ended as dead letters of the sender's. */
 const buried = (site: Site) =>
