@@ -92,7 +92,17 @@ export class IntentionalCloseError extends Schema.TaggedError<IntentionalCloseEr
  * @category errors
  */
 export class ResourceLimitError extends Schema.TaggedError<ResourceLimitError>()("ResourceLimitError", {
-  limit: Schema.Literal("messageSize", "pendingMessages", "pendingBytes", "connections", "remotes"),
+  limit: Schema.Literal(
+    "messageSize",
+    "pendingMessages",
+    "pendingBytes",
+    "connections",
+    "connectionAttempts",
+    "handshakes",
+    "incarnationChanges",
+    "streams",
+    "remotes"
+  ),
   current: Schema.Number,
   max: Schema.Number
 }) {

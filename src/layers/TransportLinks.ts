@@ -19,6 +19,7 @@ import { RemotesConfig } from "../services/RemotesConfig.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
 import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
+import { makeDoorkeeper } from "./transport/doorkeeper.ts"
 import { readHello } from "./transport/greeting.ts"
 import type { LinkActor } from "./transport/Link.ts"
 import { makeLink } from "./transport/Link.ts"
@@ -47,6 +48,7 @@ export const make = Effect.gen(function* () {
   const store = yield* RemoteStore
   const { incarnationId } = yield* RemoteIdentity
   const speaker = { incarnationId, process: yield* makeProcessName, store }
+  const doorkeeper = yield* makeDoorkeeper(config)
   const linksScope = yield* Scope.fork(yield* Effect.scope, { _tag: "Parallel" })
   const links = new Map<PeerId, Entry>()
   const contacts = yield* Mailbox.make<Link>()
@@ -62,7 +64,7 @@ export const make = Effect.gen(function* () {
         const linkScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
         // Fibers inherit whether they can be interrupted from who forks them.
         const actor = yield* Effect.interruptible(
-          Scope.extend(makeLink({ peerId, config, factory, speaker }), linkScope)
+          Scope.extend(makeLink({ peerId, config, factory, speaker, doorkeeper }), linkScope)
         ).pipe(Effect.onError(() => Scope.close(linkScope, Exit.void)))
         const entry = { actor, scope: linkScope }
         links.set(peerId, entry)
@@ -72,14 +74,24 @@ export const make = Effect.gen(function* () {
 
   const hailed = (candidate: IncomingChannel) =>
     Effect.gen(function* () {
+      const { peerId } = candidate
       const channelScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
+      // It counts as a stream until it has ended; its place is free when that begins.
+      yield* Scope.addFinalizer(
+        channelScope,
+        Effect.sync(() => doorkeeper.leave(peerId))
+      )
       const channel = yield* Scope.extend(candidate.accept, channelScope)
+      yield* Scope.addFinalizer(
+        channelScope,
+        Effect.sync(() => doorkeeper.free(peerId))
+      )
       const { hello, rest } = yield* readHello(channel, config.handshakeTimeout).pipe(
         Effect.onError(() =>
           Effect.zipRight(channel.abort(new Error("no hello")), Scope.close(channelScope, Exit.void))
         )
       )
-      const { actor, isNew } = yield* entryOf(candidate.peerId)
+      const { actor, isNew } = yield* entryOf(peerId)
       if (isNew) yield* contacts.offer(actor.link)
       yield* actor.hail({ channel, scope: channelScope, hello, rest })
     }).pipe(
@@ -102,6 +114,8 @@ export const make = Effect.gen(function* () {
       if (ofPeer >= maxGreetingsPerPeer || all >= maxGreetings) {
         return candidate.refuse(new Error("too many handshakes at once"))
       }
+      const refusal = doorkeeper.admit(candidate.peerId)
+      if (refusal !== undefined) return candidate.refuse(refusal)
       greeting.set(candidate.peerId, ofPeer + 1)
       return Effect.asVoid(FiberSet.run(greetings, hailed(candidate)))
     })
@@ -138,11 +152,17 @@ export const make = Effect.gen(function* () {
     registerLocationHints: (peerId, hints) =>
       Effect.suspend(() => {
         const entry = links.get(peerId)
-        return entry === undefined ? Effect.void : Effect.zipRight(entry.actor.addHints(hints), entry.actor.urge)
+        // Only news is a reason to dial at once.
+        return entry !== undefined && entry.actor.addHints(hints) ? entry.actor.urge : Effect.void
       }),
     closeConnection: (peerId) => Effect.flatMap(entryOf(peerId), ({ actor }) => actor.close),
     reconnectPeer: (peerId, hints = []) =>
-      running(Effect.flatMap(entryOf(peerId), ({ actor }) => Effect.zipRight(actor.addHints(hints), actor.reopen))),
+      running(
+        Effect.flatMap(entryOf(peerId), ({ actor }) => {
+          actor.addHints(hints)
+          return actor.reopen
+        })
+      ),
     resetAllBackoffs: Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.urge, { discard: true }))
   })
 })

@@ -14,7 +14,13 @@ const encoder = new TextEncoder()
  */
 export const ask: Uint8Array = encoder.encode('{"probe":1}')
 
-const answer = encoder.encode('{"probed":1}')
+/**
+ * The answer, as a frame. Said unasked, it tells the peer that this side is there although it reads nothing for a while.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const answer: Uint8Array = encoder.encode('{"probed":1}')
 
 const equals = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && one.every((byte, index) => byte === other[index])

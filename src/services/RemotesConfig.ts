@@ -39,6 +39,14 @@ const count = (fallback: number, least = 1) =>
     fallback
   )
 
+/** How often something may happen; `Infinity` is no limit. */
+const rate = (fallback: number) =>
+  option(
+    Schema.Number.pipe(Schema.filter((it) => it === Infinity || (Number.isSafeInteger(it) && it >= 1))),
+    "must be a whole number from 1 on, or Infinity",
+    fallback
+  )
+
 /**
  * Every option, its unit and its default. Durations are `Duration`s, sizes are bytes.
  *
@@ -71,7 +79,27 @@ export const Options = Schema.Struct({
   /** How many resends the deadline of a redemption has room for: it is (this + 1) times `ackTimeout`. */
   redemptionRetries: count(3, 0),
   /** How many peers may have a record in the store. */
-  maxRemotes: count(10_000)
+  maxRemotes: count(10_000),
+  /** How many peers may have a channel, or a dial or handshake under way, at once. */
+  maxConcurrentConnections: count(100),
+  /** How often a peer is dialed in a minute; further dials wait. */
+  maxConnectionAttemptsPerMinute: count(10),
+  /**
+   * How many messages are written to a peer in a second; further ones wait in the store. No limit by default: what is on
+   * its way is bounded by the acknowledgements and the peer holds us back as it likes, so that a number here could only
+   * make a healthy link slower.
+   */
+  maxMessagesPerSecond: rate(Infinity),
+  /** How many messages of a peer are read in a second; beyond, its stream is left unread for a while. */
+  maxInboundMessagesPerSecond: rate(100_000),
+  /** How many bytes of a peer are read in a second; beyond, its stream is left unread for a while. */
+  maxInboundBytesPerSecond: rate(134_217_728),
+  /** How many handshakes a peer may begin in a minute; further streams of it are refused unread. */
+  maxHandshakesPerMinute: count(60),
+  /** How often a peer may come back without its memory in a minute; further handshakes fail. */
+  maxIncarnationChangesPerMinute: count(10),
+  /** How many streams of a peer may be open at once; further ones are refused unread. */
+  maxStreamsPerPeer: count(8, 2)
 })
 
 /**

@@ -14,6 +14,7 @@ import type {
   HandshakeError,
   HandshakeTimeoutError,
   IntentionalCloseError,
+  ResourceLimitError,
   StreamInactivityTimeoutError
 } from "../errors/TransportError.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
@@ -34,6 +35,7 @@ export type LinkError =
   | StreamInactivityTimeoutError
   | AckTimeoutError
   | IntentionalCloseError
+  | ResourceLimitError
   | StoreError
 
 /**

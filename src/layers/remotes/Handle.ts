@@ -26,6 +26,7 @@ import type { Converser } from "./conversing.ts"
 import { converse, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
+import { makePacer } from "./pacing.ts"
 import type { Redemptions } from "./receiving.ts"
 import { flush, onAckDeadline } from "./sending.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
@@ -118,6 +119,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     port,
     identity,
     config,
+    pacer: yield* makePacer(config.maxMessagesPerSecond, wake),
     participant,
     redemptions,
     ackDeadline,

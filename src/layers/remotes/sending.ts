@@ -13,6 +13,7 @@ import type { Link } from "../../services/Transport.ts"
 import type { Core, OpenChannel } from "./Core.ts"
 import { noteTransmitted, rewindFlight } from "./Core.ts"
 import * as Outbox from "./Outbox.ts"
+import type { Pacer } from "./pacing.ts"
 
 /** How much may be on its way, unacknowledged; half of what the receiving link has room for. */
 const maxInFlight = 16_384
@@ -32,6 +33,7 @@ export interface Sender {
   readonly link: Link
   readonly store: RemoteStore["Type"]
   readonly config: Options
+  readonly pacer: Pacer
   /** Passes when nothing was acknowledged for half of the ACK timeout. */
   readonly ackDeadline: Deadline
   /** Passes when an ACK has been owed for long enough. */
@@ -69,13 +71,14 @@ const load = ({ core, store }: Sender, channel: OpenChannel) =>
 
 const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
   const { core, link } = sender
-  const { sent } = core.window
-  const write = Outbox.write(core.outbox, core.window.cursor, most, (through) => ackFor(core, through + 1))
-  core.resent += Math.max(0, Math.min(write.through, sent) - core.window.cursor + 1)
-  noteTransmitted(core, core.window.cursor, write.sizes)
+  const { cursor: from, sent } = core.window
+  const write = Outbox.write(core.outbox, from, most, (through) => ackFor(core, through + 1))
+  core.resent += Math.max(0, Math.min(write.through, sent) - from + 1)
+  noteTransmitted(core, from, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)
   noteAck(sender, channel, ackFor(core, core.window.cursor))
   sender.ackDeadline.armOnce()
+  sender.pacer.charge(write.through - from + 1)
   return link.send(channel.number, write.frames)
 }
 
@@ -96,7 +99,9 @@ export const flush = (sender: Sender): Effect.Effect<void> => {
   const turn: Effect.Effect<void> = Effect.suspend(() => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
-    const most = room(core)
+    const free = room(core)
+    const most = Math.min(free, sender.pacer.allowance())
+    if (most < free) sender.pacer.wakeLater()
     if (most > 0) {
       return Outbox.has(core.outbox, core.window.cursor)
         ? Effect.matchEffect(transmit(sender, channel, most), { onFailure: () => Effect.void, onSuccess: () => turn })

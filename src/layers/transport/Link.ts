@@ -1,5 +1,4 @@
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,16 +9,20 @@ import * as Mailbox from "effect/Mailbox"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { IntentionalCloseError } from "../../errors/TransportError.ts"
+import { IntentionalCloseError, ResourceLimitError } from "../../errors/TransportError.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import { makeInbox } from "../../internal/inbox.ts"
+import { monotonic } from "../../internal/monotonic.ts"
 import * as FailurePattern from "../../protocol/FailurePattern.ts"
 import type { Hello } from "../../protocol/Handshake.ts"
 import * as LinkMachine from "../../protocol/LinkMachine.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
+import * as Rate from "../../protocol/Rate.ts"
+import * as Session from "../../protocol/Session.ts"
 import type { Channel, ConnectionFactory } from "../../services/ConnectionFactory.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Link, LinkError, LinkEvent, LinkState } from "../../services/Transport.ts"
+import type { Doorkeeper } from "./doorkeeper.ts"
 import type { Greeted, Speaker } from "./greeting.ts"
 import { answer, greet } from "./greeting.ts"
 import type { OpenChannel } from "./openChannel.ts"
@@ -45,7 +48,8 @@ export interface Incoming {
 export interface LinkActor {
   readonly link: Link
   readonly hail: (incoming: Incoming) => Effect.Effect<void>
-  readonly addHints: (hints: ReadonlyArray<string>) => Effect.Effect<void>
+  /** Adds addresses; whether any of them is new. */
+  readonly addHints: (hints: ReadonlyArray<string>) => boolean
   readonly close: Effect.Effect<void>
   readonly reopen: Effect.Effect<void>
   /** Ends a wait, if the link is in one. */
@@ -62,6 +66,7 @@ export interface LinkOptions {
   readonly config: Options
   readonly factory: ConnectionFactory["Type"]
   readonly speaker: Speaker
+  readonly doorkeeper: Doorkeeper
 }
 
 /** A channel on which the handshake is done or under way, and the scope that it lives in. */
@@ -128,14 +133,16 @@ const stateOf = (state: LinkMachine.State, current: OpenChannel | undefined): Li
  * @internal
  */
 export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
-  const { config, factory, peerId, speaker } = options
+  const { config, doorkeeper, factory, peerId, speaker } = options
   const scope = yield* Effect.scope
+  const clock = yield* Effect.clock
   const letters = yield* Mailbox.make<Letter>()
   const inbox: Inbox<LinkEvent> = makeInbox(inboxCapacity)
   const status = yield* SubscriptionRef.make<LinkState>({ _tag: "Idle", error: undefined })
   const work = yield* FiberMap.make<number>()
   const dialed = new Map<number, Candidate>()
   const incoming = new Map<number, Incoming>()
+  const dialRate = Rate.perMinute(config.maxConnectionAttemptsPerMinute)
   const settings: LinkMachine.Settings = {
     process: speaker.process,
     wins: factory.localPeerId < peerId,
@@ -143,6 +150,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       base: Duration.toMillis(config.reconnectBaseDelay),
       cap: Duration.toMillis(Duration.max(config.reconnectMaxDelay, config.reconnectBaseDelay))
     },
+    dialRate,
+    paced: new ResourceLimitError({ limit: "connectionAttempts", current: dialRate.max, max: dialRate.max }),
     superseded: notOpen(peerId)
   }
   let state = LinkMachine.initial
@@ -158,7 +167,9 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       token,
       error,
       code: codeOf(error),
-      hopeless: error._tag === "NoAddressError" || error._tag === "NetworkStoppedError"
+      hopeless: error._tag === "NoAddressError" || error._tag === "NetworkStoppedError",
+      undialed:
+        error._tag === "NoAddressError" || (error._tag === "ResourceLimitError" && error.limit === "connections")
     })
   const end = (token: number) => (error: LinkError) =>
     postEvent({
@@ -184,22 +195,42 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       Effect.asVoid
     )
 
+  const free = Effect.sync(() => doorkeeper.free(peerId))
   const dial = (token: number) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
+        const refusal = doorkeeper.reserve(peerId)
+        if (refusal !== undefined) return yield* refusal
         const candidateScope = yield* Scope.fork(scope, { _tag: "Sequential" })
         const channel = yield* restore(Scope.extend(factory.dial(peerId, hints), candidateScope)).pipe(
-          Effect.onError(() => Scope.close(candidateScope, Exit.void))
+          Effect.onError(() => Effect.zipRight(free, Scope.close(candidateScope, Exit.void)))
         )
+        // Its place is free when the end of the channel begins, not when it is complete.
+        yield* Scope.addFinalizer(candidateScope, free)
         dialed.set(token, { channel, scope: candidateScope })
         yield* postEvent({ _tag: "Dialed", token })
       })
     )
 
+  const restartRate = Rate.perMinute(config.maxIncarnationChangesPerMinute)
+  let restarts = Rate.empty
+  /** The end of a conversation costs this side work and dead letters, so that a peer may not bring it about as it likes. */
+  const checkRestarts = ({ verdict }: Greeted): Effect.Effect<void, ResourceLimitError> =>
+    Effect.suspend(() => {
+      if (!Session.isEnding(verdict)) return Effect.void
+      const now = monotonic(clock)
+      if (Rate.wait(restartRate, restarts, now) > 0) {
+        const { max } = restartRate
+        return new ResourceLimitError({ limit: "incarnationChanges", current: max, max })
+      }
+      restarts = Rate.charge(restartRate, restarts, now)
+      return Effect.void
+    })
+
   /** Hands a greeted channel over to the actor; closes it when the handshake fails or is cancelled. */
   const handOver = (token: number, candidate: Candidate, greeting: Effect.Effect<Greeted, LinkError>) =>
     Effect.uninterruptibleMask((restore) =>
-      restore(Effect.zipLeft(greeting, inbox.room)).pipe(
+      restore(Effect.zipLeft(Effect.tap(greeting, checkRestarts), inbox.room)).pipe(
         Effect.onError(() => discard(candidate, "no handshake")),
         Effect.flatMap((greeted) =>
           post({ event: { _tag: "Established", token, hello: greeted.hello }, ready: { ...candidate, greeted } })
@@ -224,6 +255,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         number: token,
         channel,
         rest: greeted.rest,
+        extended: greeted.hello.extensions !== undefined,
         inbox,
         limits: config,
         scope: ready.scope,
@@ -297,7 +329,11 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
 
   const handle = (letter: Letter) =>
     Effect.gen(function* () {
-      const moment = { now: yield* Clock.currentTimeMillis, random: yield* Random.next }
+      const moment = {
+        now: clock.unsafeCurrentTimeMillis(),
+        monotonic: monotonic(clock),
+        random: yield* Random.next
+      }
       const before = state.phase
       const [next, commands] = LinkMachine.step(settings, state, letter.event, moment)
       state = next
@@ -353,10 +389,11 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         incoming.set(incomings, hailed)
         return postEvent({ _tag: "Hailed", incoming: incomings, hello: hailed.hello })
       }),
-    addHints: (more) =>
-      Effect.sync(() => {
-        hints = [...new Set([...hints, ...more])].slice(-maxHints)
-      }),
+    addHints: (more) => {
+      const fresh = more.filter((hint) => !hints.includes(hint))
+      hints = [...new Set([...hints, ...fresh])].slice(-maxHints)
+      return fresh.length > 0
+    },
     close: Effect.suspend(() => {
       const closing = current
       return Effect.zipRight(

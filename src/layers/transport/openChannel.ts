@@ -11,6 +11,8 @@ import * as Frame from "../../protocol/Frame.ts"
 import * as Probe from "../../protocol/Probe.ts"
 import type { Channel } from "../../services/ConnectionFactory.ts"
 import type { LinkError, LinkEvent } from "../../services/Transport.ts"
+import type { InboundLimits } from "./holdBack.ts"
+import { makeHoldBack } from "./holdBack.ts"
 
 /**
  * A channel in service: it is read, written and watched.
@@ -27,7 +29,7 @@ export interface OpenChannel {
   readonly stop: Effect.Effect<void>
 }
 
-interface Limits {
+interface Limits extends InboundLimits {
   readonly writeTimeout: Duration.Duration
   readonly streamInactivityTimeout: Duration.Duration
 }
@@ -82,6 +84,8 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   readonly number: number
   readonly channel: Channel
   readonly rest: ReadonlyArray<Uint8Array>
+  /** Whether the peer speaks our extensions. */
+  readonly extended: boolean
   readonly inbox: Inbox<LinkEvent>
   readonly limits: Limits
   readonly scope: Scope.Scope
@@ -109,12 +113,19 @@ export const openChannel = Effect.fnUntraced(function* (options: {
       })
     )
 
+  const signOfLife = options.extended
+    ? Effect.ignore(Effect.suspend(() => send(Frame.encode([Probe.answer]))))
+    : Effect.void
+  const holdBack = makeHoldBack(clock, options.limits, signOfLife)
+
   const take = (arrived: ReadonlyArray<Uint8Array>) => {
     activity.movedAt = activity.heardAt = clock.unsafeCurrentTimeMillis()
     const frames = arrived.filter((frame) => !Probe.isProbe(frame))
     if (frames.length > 0) inbox.offer({ _tag: "Frames", channel: number, frames }, weigh(frames))
     const answers = frames.length === arrived.length ? [] : Probe.answers(arrived)
-    const answered = answers.length === 0 ? inbox.room : Effect.zipRight(send(Frame.encode(answers)), inbox.room)
+    const pause = holdBack(arrived)
+    const room = pause === undefined ? inbox.room : Effect.zipRight(pause, inbox.room)
+    const answered = answers.length === 0 ? room : Effect.zipRight(send(Frame.encode(answers)), room)
     if (heard) return answered
     heard = true
     return Effect.zipRight(options.onHeard, answered)
