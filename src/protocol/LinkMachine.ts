@@ -110,7 +110,7 @@ export type Event =
     }
   /** The peer opened a channel, known to the shell as `incoming`, and said its hello on it. */
   | { readonly _tag: "Hailed"; readonly incoming: number; readonly hello: Hello }
-  /** A frame arrived: the peer is alive beyond its handshake. */
+  /** A frame arrived that is no probe: the peer is alive beyond its transport. */
   | { readonly _tag: "Heard"; readonly token: number }
   /** `idle` when the channel ended for want of anything to say. */
   | {

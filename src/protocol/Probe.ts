@@ -35,6 +35,14 @@ export const isProbe = (frame: Uint8Array): boolean =>
   frame.length <= answer.length && (equals(frame, ask) || equals(frame, answer))
 
 /**
+ * Whether an answer is among the frames.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const hasAnswer = (frames: ReadonlyArray<Uint8Array>): boolean => frames.some((frame) => equals(frame, answer))
+
+/**
  * What to answer to the questions among the frames: once, however many there are.
  *
  * @since 0.1.0

@@ -58,7 +58,10 @@ export const Options = Schema.Struct({
   handshakeTimeout: duration("10 seconds"),
   /** How long a peer may leave a write untaken before its channel counts as lost. */
   writeTimeout: duration("10 seconds"),
-  /** How long an open channel may go without an acknowledgement of what is on its way before it counts as lost. */
+  /**
+   * How long a peer of the base profile may go without an acknowledgement before everything is sent again; one of ours is
+   * asked whether it is there, at the pace of the round trip and after half of this at the latest.
+   */
   ackTimeout: duration("10 seconds"),
   /** How long a receipt may go unacknowledged when nothing else is sent. */
   ackDelay: duration("50 millis"),

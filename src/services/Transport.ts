@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Mailbox from "effect/Mailbox"
 import type * as Stream from "effect/Stream"
@@ -14,6 +15,7 @@ import type {
   HandshakeError,
   HandshakeTimeoutError,
   IntentionalCloseError,
+  ProbeTimeoutError,
   ResourceLimitError,
   StreamInactivityTimeoutError
 } from "../errors/TransportError.ts"
@@ -34,6 +36,7 @@ export type LinkError =
   | WriteTimeoutError
   | StreamInactivityTimeoutError
   | AckTimeoutError
+  | ProbeTimeoutError
   | IntentionalCloseError
   | ResourceLimitError
   | StoreError
@@ -44,7 +47,7 @@ export type LinkError =
  * - `Idle`: nobody has asked for a channel, or the last one fell silent with nothing to say, or no address is known
  *   (`error` says which).
  * - `Dialing` / `Handshaking`: attempt number `attempt` (from 1) is under way.
- * - `Open`: frames flow.
+ * - `Open`: frames flow. `roundTrip` is the smoothed round trip to the peer's transport, undefined while it is not known.
  * - `BackingOff`: the attempt failed with `error`; the next begins at `retryAt` (ms since the Unix epoch).
  * - `Closed`: closed on purpose, by this side.
  *
@@ -55,7 +58,13 @@ export type LinkState =
   | { readonly _tag: "Idle"; readonly error: LinkError | undefined }
   | { readonly _tag: "Dialing"; readonly attempt: number }
   | { readonly _tag: "Handshaking"; readonly attempt: number }
-  | { readonly _tag: "Open"; readonly since: number; readonly address: string; readonly relayed: boolean }
+  | {
+      readonly _tag: "Open"
+      readonly since: number
+      readonly address: string
+      readonly relayed: boolean
+      readonly roundTrip: Duration.Duration | undefined
+    }
   | {
       readonly _tag: "BackingOff"
       readonly attempt: number
@@ -111,12 +120,11 @@ export interface Link {
    */
   readonly send: (channel: number, frames: Uint8Array) => Effect.Effect<void, ChannelError | WriteTimeoutError>
   /**
-   * Asks the peer on that channel whether it is there; the answer moves `heardAt`. The peer's transport answers, however busy
-   * its kernel is. Only for peers that stated something when the channel opened.
+   * Says whether the peer owes an answer on that channel. While it does, a peer of ours that is silent is asked whether it is
+   * there, at the pace of the measured round trip; its transport answers, however busy its kernel is. When there is no answer, the
+   * channel is lost with `ProbeTimeoutError`.
    */
-  readonly probe: (channel: number) => Effect.Effect<void, ChannelError | WriteTimeoutError>
-  /** When the last frame of the open channel arrived (ms since the Unix epoch); 0 if none is open. */
-  readonly heardAt: () => number
+  readonly expect: (channel: number, answer: boolean) => void
   /** Aborts that channel, if it is the open one, as lost with this error; the link goes on to dial. */
   readonly drop: (channel: number, error: LinkError) => Effect.Effect<void>
 }

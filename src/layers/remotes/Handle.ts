@@ -23,7 +23,7 @@ import type { RemoteStore } from "../../services/RemoteStore.ts"
 import type { Link } from "../../services/Transport.ts"
 import type { Committer, Placed } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
-import { converse, tellKernel } from "./conversing.ts"
+import { converse, expectAnswer, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { makePacer } from "./pacing.ts"
@@ -245,7 +245,12 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
         duration: redeemTimeout,
         onTimeout: () => new RedemptionTimeoutError({ peerId, timeout: redeemTimeout })
       }),
-      Effect.ensuring(Effect.sync(() => redemptions.delete(replyKey)))
+      Effect.ensuring(
+        Effect.sync(() => {
+          redemptions.delete(replyKey)
+          expectAnswer(converser)
+        })
+      )
     )
   })
 

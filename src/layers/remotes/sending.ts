@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Frame from "../../protocol/Frame.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
@@ -34,7 +33,7 @@ export interface Sender {
   readonly store: RemoteStore["Type"]
   readonly config: Options
   readonly pacer: Pacer
-  /** Passes when nothing was acknowledged for half of the ACK timeout. */
+  /** Passes when a peer of the base profile acknowledged nothing for half of the ACK timeout. */
   readonly ackDeadline: Deadline
   /** Passes when an ACK has been owed for long enough. */
   readonly delayedAck: Deadline
@@ -77,7 +76,8 @@ const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
   noteTransmitted(core, from, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)
   noteAck(sender, channel, ackFor(core, core.window.cursor))
-  sender.ackDeadline.armOnce()
+  if (channel.extended) link.expect(channel.number, true)
+  else sender.ackDeadline.armOnce()
   sender.pacer.charge(write.through - from + 1)
   return link.send(channel.number, write.frames)
 }
@@ -129,17 +129,6 @@ const giveUpChannel = ({ config, core, link }: Sender, channel: OpenChannel) =>
     })
   )
 
-/** Half an ACK timeout has passed: ask the peer; after the other half, its answer decides. */
-const probe = (sender: Sender, channel: OpenChannel, now: number) => {
-  const { ackDeadline, link } = sender
-  if (channel.probedAt !== undefined && link.heardAt() < channel.probedAt) return giveUpChannel(sender, channel)
-  // The peer lives, so its kernel is busy: its channel is as good as any.
-  const again = channel.probedAt === undefined
-  channel.probedAt = again ? now : undefined
-  ackDeadline.arm()
-  return again ? Effect.ignore(link.probe(channel.number)) : Effect.void
-}
-
 /** A peer of the base profile may have failed on the message, or have lost it: it gets everything again. */
 const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
   channel.rounds += 1
@@ -155,13 +144,15 @@ const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
 }
 
 /**
- * What happens when nothing was acknowledged for half of the ACK timeout.
+ * What happens when a peer of the base profile acknowledged nothing for half of the ACK timeout. One of ours is asked by the
+ * link whether it is there; as long as it is, its kernel may take its time.
  *
  * @internal
  */
 export const onAckDeadline = (sender: Sender, wake: () => void): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.suspend(() => {
     const { channel, window } = sender.core
-    if (channel === undefined || SendWindow.inFlight(window) === 0) return Effect.void
-    return channel.extended ? probe(sender, channel, now) : resend(sender, channel, wake)
+    return channel === undefined || channel.extended || SendWindow.inFlight(window) === 0
+      ? Effect.void
+      : resend(sender, channel, wake)
   })

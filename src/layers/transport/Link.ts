@@ -16,6 +16,7 @@ import { monotonic } from "../../internal/monotonic.ts"
 import * as FailurePattern from "../../protocol/FailurePattern.ts"
 import type { Hello } from "../../protocol/Handshake.ts"
 import * as LinkMachine from "../../protocol/LinkMachine.ts"
+import * as Liveness from "../../protocol/Liveness.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as Rate from "../../protocol/Rate.ts"
 import * as Session from "../../protocol/Session.ts"
@@ -96,6 +97,11 @@ const maxHints = 16
 
 const codeOf = (error: LinkError): string => (error._tag === "DialFailedError" ? error.code : error._tag)
 
+const roundTripOf = (current: OpenChannel | undefined): Duration.Duration | undefined => {
+  const smoothed = current?.experience().roundTrip.smoothed
+  return smoothed === undefined ? undefined : Duration.millis(smoothed)
+}
+
 const stateOf = (state: LinkMachine.State, current: OpenChannel | undefined): LinkState => {
   const { phase } = state
   const attempt = LinkMachine.attemptOf(state)
@@ -112,7 +118,8 @@ const stateOf = (state: LinkMachine.State, current: OpenChannel | undefined): Li
         _tag: "Open",
         since: phase.since,
         address: current?.channel.address ?? "",
-        relayed: current?.channel.relayed ?? false
+        relayed: current?.channel.relayed ?? false,
+        roundTrip: roundTripOf(current)
       }
     case "BackingOff":
       return {
@@ -156,6 +163,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
   }
   let state = LinkMachine.initial
   let current: (OpenChannel & Candidate) | undefined
+  let experience = Liveness.inexperienced
   let hints: ReadonlyArray<string> = []
   let incomings = 0
 
@@ -256,6 +264,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         channel,
         rest: greeted.rest,
         extended: greeted.hello.extensions !== undefined,
+        experience,
+        roundTrip: greeted.roundTrip,
         inbox,
         limits: config,
         scope: ready.scope,
@@ -274,6 +284,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       if (retired === undefined || retired.number !== token) return
       current = undefined
       yield* retired.stop
+      const learned = retired.experience()
+      experience = error._tag === "ProbeTimeoutError" ? Liveness.afterLoss(learned) : learned
       inbox.offer({ _tag: "Lost", channel: token, error }, eventWeight)
       if (!clean) yield* retired.channel.abort(error)
       yield* Effect.logDebug("channel lost").pipe(Effect.annotateLogs({ reason: error._tag }))
@@ -369,16 +381,19 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
 
   const link: Link = {
     peerId,
-    state: SubscriptionRef.get(status),
+    // The round trip changes all the time, and nobody need be told each time.
+    state: Effect.map(SubscriptionRef.get(status), (it) =>
+      it._tag === "Open" ? { ...it, roundTrip: roundTripOf(current) ?? it.roundTrip } : it
+    ),
     changes: status.changes,
     take: inbox.take,
     connect: Effect.zipRight(postEvent({ _tag: "Wanted" }), postEvent({ _tag: "Urged" })),
     want: postEvent({ _tag: "Wanted" }),
     send: (channel, frames) =>
       Effect.suspend(() => (current?.number === channel ? current.send(frames) : Effect.fail(notOpen(peerId)))),
-    probe: (channel) =>
-      Effect.suspend(() => (current?.number === channel ? current.probe : Effect.fail(notOpen(peerId)))),
-    heardAt: () => current?.heardAt() ?? 0,
+    expect: (channel, answer) => {
+      if (current?.number === channel) current.expect(answer)
+    },
     drop: (channel, error) => end(channel)(error)
   }
   const actor: LinkActor = {
