@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
@@ -12,6 +14,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
+import * as Wake from "../protocol/Wake.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { IncomingChannel } from "../services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
@@ -125,6 +128,40 @@ export const make = Effect.gen(function* () {
     Effect.forever(Effect.flatMap(factory.disconnected.take, (peerId) => links.get(peerId)?.actor.check ?? Effect.void))
   )
 
+  const resetAllBackoffs = Effect.suspend(() =>
+    Effect.forEach(links.values(), ({ actor }) => actor.wake, { discard: true })
+  )
+  const noticeWake = Effect.gen(function* () {
+    const before = yield* Clock.currentTimeMillis
+    yield* Effect.sleep(Wake.interval)
+    const now = yield* Clock.currentTimeMillis
+    if (!Wake.isWake(before, now)) return
+    yield* Effect.logInfo("this computer woke from sleep; all backoffs begin anew")
+    yield* resetAllBackoffs
+  })
+
+  const forget = (peerId: PeerId) =>
+    Effect.suspend(() => {
+      const entry = links.get(peerId)
+      links.delete(peerId)
+      return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
+    })
+  const stalePeerTimeout = Duration.toMillis(config.stalePeerTimeout)
+  const cleanUp = Effect.zipRight(
+    Effect.sleep(config.cleanupInterval),
+    Effect.suspend(() => {
+      doorkeeper.sweep()
+      const stale = [...links].filter(([, { actor }]) => actor.isStale(stalePeerTimeout))
+      return Effect.forEach(stale, ([peerId]) => forget(peerId), { discard: true })
+    })
+  )
+  for (const chore of [noticeWake, cleanUp]) {
+    yield* Effect.forever(chore).pipe(
+      Effect.annotateLogs({ package: "effect-remotes", module: "Transport" }),
+      Effect.forkScoped
+    )
+  }
+
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true
@@ -140,12 +177,7 @@ export const make = Effect.gen(function* () {
     listenAddresses: factory.listenAddresses,
     link: (peerId) => running(Effect.map(entryOf(peerId), ({ actor }) => actor.link)),
     contacts,
-    forget: (peerId) =>
-      Effect.suspend(() => {
-        const entry = links.get(peerId)
-        links.delete(peerId)
-        return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
-      }),
+    forget,
     peers: Effect.suspend(() =>
       Effect.forEach(links, ([peerId, { actor }]) => Effect.map(actor.link.state, (state) => ({ peerId, state })))
     ),
@@ -163,7 +195,7 @@ export const make = Effect.gen(function* () {
           return actor.reopen
         })
       ),
-    resetAllBackoffs: Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.urge, { discard: true }))
+    resetAllBackoffs
   })
 })
 

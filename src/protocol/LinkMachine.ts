@@ -62,6 +62,8 @@ export interface Settings {
   /** Whether this side's dial wins when both dial at once: the lower peer id's does. */
   readonly wins: boolean
   readonly backoff: Backoff.Backoff
+  /** For a peer that is unreachable in the same way again and again. */
+  readonly slowBackoff: Backoff.Backoff
   /** How often the peer is dialed at most; a dial that would be too much waits. */
   readonly dialRate: Rate.Rate
   /** Why a link that was at rest waits before it dials. */
@@ -110,6 +112,8 @@ export type Event =
     }
   /** The peer opened a channel, known to the shell as `incoming`, and said its hello on it. */
   | { readonly _tag: "Hailed"; readonly incoming: number; readonly hello: Hello }
+  /** Everything that is known about failures is out of date. */
+  | { readonly _tag: "Woken" }
   /** A frame arrived that is no probe: the peer is alive beyond its transport. */
   | { readonly _tag: "Heard"; readonly token: number }
   /** `idle` when the channel ended for want of anything to say. */
@@ -209,10 +213,23 @@ const backOff = (
   const failures = state.failures + 1
   const pattern = FailurePattern.add(state.pattern, failure.code)
   const millis = Math.max(
-    Backoff.delay(settings.backoff, failures, random),
+    Backoff.delay(FailurePattern.isPermanent(pattern) ? settings.slowBackoff : settings.backoff, failures, random),
     Rate.wait(settings.dialRate, state.dialed, monotonic)
   )
   return waitFor({ ...state, failures, pattern }, millis, failure.error, now)
+}
+
+/** Somebody has something to say after all: a peer that counted as unreachable is waited for as any other. */
+const ease = (settings: Settings, state: State, moment: Moment): Step => {
+  const { phase } = state
+  if (phase._tag !== "BackingOff" || !FailurePattern.isPermanent(state.pattern)) return stay(state)
+  const millis = Math.max(
+    Backoff.delay(settings.backoff, state.failures, moment.random),
+    Rate.wait(settings.dialRate, state.dialed, moment.monotonic)
+  )
+  const left = Math.max(0, Math.min(millis, phase.retryAt - moment.now))
+  const [next, commands] = waitFor({ ...state, pattern: FailurePattern.empty }, left, phase.error, moment.now)
+  return [next, [{ _tag: "Cancel", token: phase.token }, ...commands]]
 }
 
 /** Ends a wait: it is worth to dial now. */
@@ -331,10 +348,12 @@ export const step = (settings: Settings, state: State, event: Event, moment: Mom
   const { phase } = state
   switch (event._tag) {
     case "Wanted":
-      return phase._tag === "Idle" ? approach(settings, state, moment) : stay(state)
+      return phase._tag === "Idle" ? approach(settings, state, moment) : ease(settings, state, moment)
     case "Urged":
       if (phase._tag === "Idle" && state.wanted) return approach(settings, state, moment)
       return phase._tag === "BackingOff" ? cutShort(settings, state, phase.token, moment) : stay(state)
+    case "Woken":
+      return step(settings, { ...state, failures: 0, pattern: FailurePattern.empty }, { _tag: "Urged" }, moment)
     case "Dialed":
       return dialed(state, event.token)
     case "Established":

@@ -71,6 +71,10 @@ export const Options = Schema.Struct({
   reconnectBaseDelay: duration("500 millis"),
   /** The longest wait before a redial, before jitter. */
   reconnectMaxDelay: duration("10 seconds"),
+  /** How often to look for links that are of no use any more. */
+  cleanupInterval: duration("15 minutes"),
+  /** How long a link that nobody reads rests before it is forgotten. */
+  stalePeerTimeout: duration("1 hour"),
   /** How long closing everything may take. */
   stopTimeout: duration("2 seconds"),
   /** The largest frame, in bytes, that is sent or taken; both sides of the conversation should have the same. */

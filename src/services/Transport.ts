@@ -70,7 +70,10 @@ export type LinkState =
       readonly attempt: number
       readonly retryAt: number
       readonly error: LinkError
-      /** The peer has been unreachable in the same way again and again. */
+      /**
+       * The peer has been unreachable in the same way five times in a row, so that it is dialed less often: up to three times
+       * as long apart. Something to say, `reconnectPeer`, news of an address, the peer's own contact and a wake end that.
+       */
       readonly permanent: boolean
     }
   | { readonly _tag: "Closed" }
@@ -161,7 +164,11 @@ export class Transport extends Context.Tag("effect-remotes/Transport")<
     readonly link: (peer: PeerId) => Effect.Effect<Link, NetworkStoppedError>
     /** Links that a peer's contact made, each once; whoever reads this must read the link's events. */
     readonly contacts: Mailbox.ReadonlyMailbox<Link>
-    /** Ends the link to a peer that is of no interest any more, and frees what it held. The peer may come again. */
+    /**
+     * Ends the link to a peer that is of no interest any more, and frees what it held. The peer may come again. Links that
+     * nobody ever read, and that rest for `stalePeerTimeout`, are forgotten by themselves; a running reconnect, a link that is
+     * closed on purpose and one that was read never are.
+     */
     readonly forget: (peer: PeerId) => Effect.Effect<void>
     /** A snapshot of all links. */
     readonly peers: Effect.Effect<ReadonlyArray<PeerStatus>>
@@ -171,7 +178,7 @@ export class Transport extends Context.Tag("effect-remotes/Transport")<
     readonly closeConnection: (peer: PeerId) => Effect.Effect<void>
     /** Takes back `closeConnection`, and dials now. */
     readonly reconnectPeer: (peer: PeerId, hints?: ReadonlyArray<string>) => Effect.Effect<void, NetworkStoppedError>
-    /** Ends all waits and starts all backoffs anew, as after a wake from sleep. */
+    /** Ends all waits and starts all backoffs anew, as happens by itself when this computer woke from sleep. */
     readonly resetAllBackoffs: Effect.Effect<void>
   }
 >() {}

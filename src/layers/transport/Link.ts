@@ -55,6 +55,10 @@ export interface LinkActor {
   readonly reopen: Effect.Effect<void>
   /** Ends a wait, if the link is in one. */
   readonly urge: Effect.Effect<void>
+  /** As `urge`, and forgets what is known about failures. */
+  readonly wake: Effect.Effect<void>
+  /** Whether the link rests since so many milliseconds at least, and is nobody's: it was never read. */
+  readonly isStale: (millis: number) => boolean
   /** Looks whether the channel is still there; for when the network says that the connection is gone. */
   readonly check: Effect.Effect<void>
 }
@@ -94,6 +98,9 @@ const eventWeight = 16_384
 
 /** How many addresses are kept for a peer. */
 const maxHints = 16
+
+/** How many times as long at most a peer is waited for that is unreachable in the same way again and again. */
+const slowness = 3
 
 const codeOf = (error: LinkError): string => (error._tag === "DialFailedError" ? error.code : error._tag)
 
@@ -149,14 +156,14 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
   const work = yield* FiberMap.make<number>()
   const dialed = new Map<number, Candidate>()
   const incoming = new Map<number, Incoming>()
+  const base = Duration.toMillis(config.reconnectBaseDelay)
+  const cap = Math.max(base, Duration.toMillis(config.reconnectMaxDelay))
   const dialRate = Rate.perMinute(config.maxConnectionAttemptsPerMinute)
   const settings: LinkMachine.Settings = {
     process: speaker.process,
     wins: factory.localPeerId < peerId,
-    backoff: {
-      base: Duration.toMillis(config.reconnectBaseDelay),
-      cap: Duration.toMillis(Duration.max(config.reconnectMaxDelay, config.reconnectBaseDelay))
-    },
+    backoff: { base, cap },
+    slowBackoff: { base, cap: slowness * cap },
     dialRate,
     paced: new ResourceLimitError({ limit: "connectionAttempts", current: dialRate.max, max: dialRate.max }),
     superseded: notOpen(peerId)
@@ -166,6 +173,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
   let experience = Liveness.inexperienced
   let hints: ReadonlyArray<string> = []
   let incomings = 0
+  let adopted = false
+  let movedAt = clock.unsafeCurrentTimeMillis()
 
   const post = (letter: Letter) => Effect.asVoid(letters.offer(letter))
   const postEvent = (event: LinkMachine.Event) => post({ event })
@@ -346,6 +355,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         monotonic: monotonic(clock),
         random: yield* Random.next
       }
+      movedAt = moment.now
       const before = state.phase
       const [next, commands] = LinkMachine.step(settings, state, letter.event, moment)
       state = next
@@ -386,7 +396,10 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       it._tag === "Open" ? { ...it, roundTrip: roundTripOf(current) ?? it.roundTrip } : it
     ),
     changes: status.changes,
-    take: inbox.take,
+    take: Effect.suspend(() => {
+      adopted = true
+      return inbox.take
+    }),
     connect: Effect.zipRight(postEvent({ _tag: "Wanted" }), postEvent({ _tag: "Urged" })),
     want: postEvent({ _tag: "Wanted" }),
     send: (channel, frames) =>
@@ -418,6 +431,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     }),
     reopen: postEvent({ _tag: "Reopen" }),
     urge: postEvent({ _tag: "Urged" }),
+    wake: postEvent({ _tag: "Woken" }),
+    isStale: (millis) => state.phase._tag === "Idle" && !adopted && clock.unsafeCurrentTimeMillis() - movedAt >= millis,
     check: Effect.suspend(() =>
       current !== undefined && current.channel.status() !== "open" ? end(current.number)(notOpen(peerId)) : Effect.void
     )
