@@ -12,12 +12,14 @@ export interface Inbox<A> {
   readonly room: Effect.Effect<void>
   /** Takes all items, at least one. */
   readonly take: Effect.Effect<ReadonlyArray<A>>
+  /** What is untaken weighs nothing any more: nobody will take it. */
+  readonly discard: () => void
 }
 
 /**
  * @internal
  */
-export const makeInbox = <A>(capacity: number): Inbox<A> => {
+export const makeInbox = <A>(capacity: number, onWeight: (delta: number) => void = () => undefined): Inbox<A> => {
   const filled = Effect.unsafeMakeLatch(false)
   const drained = Effect.unsafeMakeLatch(true)
   let items: Array<A> = []
@@ -26,6 +28,7 @@ export const makeInbox = <A>(capacity: number): Inbox<A> => {
     offer: (item, bytes) => {
       items.push(item)
       weight += bytes
+      onWeight(bytes)
       if (weight >= capacity) drained.unsafeClose()
       filled.unsafeOpen()
     },
@@ -33,10 +36,18 @@ export const makeInbox = <A>(capacity: number): Inbox<A> => {
     take: Effect.map(filled.await, () => {
       const taken = items
       items = []
+      onWeight(-weight)
       weight = 0
       filled.unsafeClose()
       drained.unsafeOpen()
       return taken
-    })
+    }),
+    discard: () => {
+      items = []
+      onWeight(-weight)
+      weight = 0
+      filled.unsafeClose()
+      drained.unsafeOpen()
+    }
   }
 }

@@ -23,6 +23,7 @@ import { RemoteStore } from "../services/RemoteStore.ts"
 import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
 import { makeDoorkeeper } from "./transport/doorkeeper.ts"
+import { metrics } from "./transport/metrics.ts"
 import { readHello } from "./transport/greeting.ts"
 import type { LinkActor } from "./transport/Link.ts"
 import { makeLink } from "./transport/Link.ts"
@@ -118,7 +119,10 @@ export const make = Effect.gen(function* () {
         return candidate.refuse(new Error("too many handshakes at once"))
       }
       const refusal = doorkeeper.admit(candidate.peerId)
-      if (refusal !== undefined) return candidate.refuse(refusal)
+      if (refusal !== undefined) {
+        metrics.refusals()
+        return candidate.refuse(refusal)
+      }
       greeting.set(candidate.peerId, ofPeer + 1)
       return Effect.asVoid(FiberSet.run(greetings, hailed(candidate)))
     })
@@ -165,6 +169,8 @@ export const make = Effect.gen(function* () {
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true
+      // Their scopes are closed with the transport's, right after this.
+      links.clear()
     })
   )
   const running = <A, E>(effect: Effect.Effect<A, E>) =>

@@ -120,8 +120,12 @@ export interface Link {
   /**
    * Writes whole, length-prefixed frames to that channel. Fails at once if it is not, or no longer, the open one.
    * `WriteTimeoutError` when the peer takes nothing for the write deadline; the channel is lost then.
+   * `IntentionalCloseError` when this side has closed the link, also while the write was under way.
    */
-  readonly send: (channel: number, frames: Uint8Array) => Effect.Effect<void, ChannelError | WriteTimeoutError>
+  readonly send: (
+    channel: number,
+    frames: Uint8Array
+  ) => Effect.Effect<void, ChannelError | WriteTimeoutError | IntentionalCloseError>
   /**
    * Says whether the peer owes an answer on that channel. While it does, a peer of ours that is silent is asked whether it is
    * there, at the pace of the measured round trip; its transport answers, however busy its kernel is. When there is no answer, the
@@ -174,7 +178,11 @@ export class Transport extends Context.Tag("effect-remotes/Transport")<
     readonly peers: Effect.Effect<ReadonlyArray<PeerStatus>>
     /** Adds addresses at which the peer may be reached (at most 16 are kept, the newest), and ends a running wait. */
     readonly registerLocationHints: (peer: PeerId, hints: ReadonlyArray<string>) => Effect.Effect<void>
-    /** Closes the link on purpose and keeps it closed, in both directions, until `reconnectPeer`. */
+    /**
+     * Closes the link on purpose and keeps it closed, in both directions, until `reconnectPeer`: a dial or handshake under way
+     * is interrupted, the peer sees the end of the stream within the close deadline (default 1 s), and nothing that it says
+     * afterwards is heard. What is pending stays pending.
+     */
     readonly closeConnection: (peer: PeerId) => Effect.Effect<void>
     /** Takes back `closeConnection`, and dials now. */
     readonly reconnectPeer: (peer: PeerId, hints?: ReadonlyArray<string>) => Effect.Effect<void, NetworkStoppedError>

@@ -23,9 +23,11 @@ import * as Session from "../../protocol/Session.ts"
 import type { Channel, ConnectionFactory } from "../../services/ConnectionFactory.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Link, LinkError, LinkEvent, LinkState } from "../../services/Transport.ts"
+import { reportEnd } from "./channelEnd.ts"
 import type { Doorkeeper } from "./doorkeeper.ts"
 import type { Greeted, Speaker } from "./greeting.ts"
 import { answer, greet } from "./greeting.ts"
+import { metrics } from "./metrics.ts"
 import type { OpenChannel } from "./openChannel.ts"
 import { notOpen, openChannel } from "./openChannel.ts"
 
@@ -151,7 +153,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
   const scope = yield* Effect.scope
   const clock = yield* Effect.clock
   const letters = yield* Mailbox.make<Letter>()
-  const inbox: Inbox<LinkEvent> = makeInbox(inboxCapacity)
+  const inbox: Inbox<LinkEvent> = makeInbox(inboxCapacity, metrics.inboxBytes)
   const status = yield* SubscriptionRef.make<LinkState>({ _tag: "Idle", error: undefined })
   const work = yield* FiberMap.make<number>()
   const dialed = new Map<number, Candidate>()
@@ -174,12 +176,14 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
   let hints: ReadonlyArray<string> = []
   let incomings = 0
   let adopted = false
+  let hadChannel = false
   let movedAt = clock.unsafeCurrentTimeMillis()
 
   const post = (letter: Letter) => Effect.asVoid(letters.offer(letter))
   const postEvent = (event: LinkMachine.Event) => post({ event })
-  const fail = (token: number) => (error: LinkError) =>
-    postEvent({
+  const fail = (token: number) => (error: LinkError) => {
+    metrics.failure(error._tag)
+    return postEvent({
       _tag: "Failed",
       token,
       error,
@@ -188,6 +192,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       undialed:
         error._tag === "NoAddressError" || (error._tag === "ResourceLimitError" && error.limit === "connections")
     })
+  }
   const end = (token: number) => (error: LinkError) =>
     postEvent({
       _tag: "Ended",
@@ -212,6 +217,10 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       Effect.asVoid
     )
 
+  const dialing = Effect.suspend(() => {
+    metrics.dials()
+    return factory.dial(peerId, hints)
+  }).pipe(Effect.withSpan("Transport.dial", { attributes: { peer: peerId } }))
   const free = Effect.sync(() => doorkeeper.free(peerId))
   const dial = (token: number) =>
     Effect.uninterruptibleMask((restore) =>
@@ -219,7 +228,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         const refusal = doorkeeper.reserve(peerId)
         if (refusal !== undefined) return yield* refusal
         const candidateScope = yield* Scope.fork(scope, { _tag: "Sequential" })
-        const channel = yield* restore(Scope.extend(factory.dial(peerId, hints), candidateScope)).pipe(
+        const channel = yield* restore(Scope.extend(dialing, candidateScope)).pipe(
           Effect.onError(() => Effect.zipRight(free, Scope.close(candidateScope, Exit.void)))
         )
         // Its place is free when the end of the channel begins, not when it is complete.
@@ -282,10 +291,24 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         onEnd: end(token)
       })
       current = { ...opened, scope: ready.scope }
+      metrics.connections(1)
+      metrics.handshakes()
+      if (hadChannel) metrics.reconnects()
+      hadChannel = true
       yield* Effect.logDebug("channel open").pipe(
         Effect.annotateLogs({ address: channel.address, direction: channel.direction, verdict: greeted.verdict._tag })
       )
     })
+
+  /** Closes a channel that was in service, and says how it ended. */
+  const finish = (over: OpenChannel & Candidate, why: LinkError | undefined) => {
+    metrics.connections(-1)
+    return Effect.zipRight(close(over), reportEnd(over.channel, why)).pipe(
+      Effect.withSpan("Transport.close", { attributes: { peer: peerId } }),
+      // Closing has a deadline, and the line is wanted also when the link itself ends meanwhile.
+      Effect.uninterruptible
+    )
+  }
 
   const retire = ({ clean, error, token }: Extract<LinkMachine.Command, { _tag: "Retire" }>) =>
     Effect.gen(function* () {
@@ -296,10 +319,12 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       const learned = retired.experience()
       experience = error._tag === "ProbeTimeoutError" ? Liveness.afterLoss(learned) : learned
       inbox.offer({ _tag: "Lost", channel: token, error }, eventWeight)
-      if (!clean) yield* retired.channel.abort(error)
-      yield* Effect.logDebug("channel lost").pipe(Effect.annotateLogs({ reason: error._tag }))
+      if (!clean) {
+        metrics.failure(error._tag)
+        yield* retired.channel.abort(error)
+      }
       // A graceful close takes up to its deadline, for which the next channel need not wait.
-      yield* FiberMap.run(work, -token, close(retired))
+      yield* FiberMap.run(work, -token, finish(retired, error))
     })
 
   const withdraw = (token: number) =>
@@ -380,14 +405,19 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     Effect.gen(function* () {
       yield* Fiber.interrupt(actorFiber)
       yield* FiberMap.clear(work)
-      if (current !== undefined) yield* Effect.zipRight(current.stop, close(current))
+      if (current !== undefined) yield* Effect.zipRight(current.stop, finish(current, undefined))
       yield* Effect.forEach(incoming.values(), (left) => discard(left, "the network stops"), { discard: true })
       yield* Effect.forEach(dialed.values(), (left) => discard(left, "the network stops"), { discard: true })
+      inbox.discard()
     })
   )
 
   const ask = (event: LinkMachine.Event) =>
     Effect.flatMap(Deferred.make<void>(), (done) => Effect.zipRight(post({ event, done }), Deferred.await(done)))
+
+  /** What a write fails with after this side closed the link, however the stream puts it. */
+  const intentional = (): IntentionalCloseError | undefined =>
+    state.phase._tag === "Closed" ? new IntentionalCloseError({ peerId }) : undefined
 
   const link: Link = {
     peerId,
@@ -403,7 +433,11 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     connect: Effect.zipRight(postEvent({ _tag: "Wanted" }), postEvent({ _tag: "Urged" })),
     want: postEvent({ _tag: "Wanted" }),
     send: (channel, frames) =>
-      Effect.suspend(() => (current?.number === channel ? current.send(frames) : Effect.fail(notOpen(peerId)))),
+      Effect.suspend(() =>
+        current?.number === channel
+          ? Effect.mapError(current.send(frames), (error) => intentional() ?? error)
+          : Effect.fail(intentional() ?? notOpen(peerId))
+      ),
     expect: (channel, answer) => {
       if (current?.number === channel) current.expect(answer)
     },

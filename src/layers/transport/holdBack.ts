@@ -16,8 +16,8 @@ export interface InboundLimits {
 const slice = 150
 
 /**
- * Counts what a peer sends; the effect that it gives waits until the peer may be read again, and is undefined if it may be
- * at once. Every so often on the way it runs `sign`, so that the peer does not take the pause for a dead path.
+ * Counts frames and bytes of a peer; the effect that it gives waits until the peer may be read again, and is undefined if it
+ * may be at once. Every so often on the way it runs `sign`, so that the peer does not take the pause for a dead path.
  *
  * @internal
  */
@@ -38,11 +38,9 @@ export const makeHoldBack = (clock: Clock.Clock, limits: InboundLimits, sign: Ef
     return Effect.zipRight(millis > slice ? Effect.zipLeft(rest, sign) : rest, pause)
   })
 
-  return (frames: ReadonlyArray<Uint8Array>): Effect.Effect<void> | undefined => {
+  return (count: number, size: number): Effect.Effect<void> | undefined => {
     const now = monotonic(clock)
-    let size = 0
-    for (const frame of frames) size += frame.length
-    messages = Rate.charge(messageRate, messages, now, frames.length)
+    messages = Rate.charge(messageRate, messages, now, count)
     bytes = Rate.charge(byteRate, bytes, now, size)
     // What was read is over the limit at most by itself: what is next is not read before it would be within.
     return left() === 0 ? undefined : pause

@@ -14,6 +14,7 @@ import type { Channel } from "../../services/ConnectionFactory.ts"
 import type { LinkError, LinkEvent } from "../../services/Transport.ts"
 import type { InboundLimits } from "./holdBack.ts"
 import { makeHoldBack } from "./holdBack.ts"
+import { metrics } from "./metrics.ts"
 import { unwatched, watchPath } from "./pathWatch.ts"
 
 /**
@@ -124,6 +125,8 @@ export const openChannel = Effect.fnUntraced(function* (options: {
       Effect.suspend(() => {
         activity.writingSince = clock.unsafeCurrentTimeMillis()
         path.wrote(frames.length)
+        metrics.framesSent(Frame.count(frames))
+        metrics.bytesSent(frames.length)
         return Effect.onExit(channel.send(frames), () =>
           Effect.sync(() => {
             activity.movedAt = clock.unsafeCurrentTimeMillis()
@@ -161,7 +164,10 @@ export const openChannel = Effect.fnUntraced(function* (options: {
     if (frames.length > 0) inbox.offer({ _tag: "Frames", channel: number, frames }, weigh(frames))
     path.heard({ answer: frames.length < arrived.length && Probe.hasAnswer(arrived), other: frames.length > 0 })
     const answers = frames.length === arrived.length ? [] : Probe.answers(arrived)
-    const pause = holdBack(arrived)
+    const size = arrived.reduce((bytes, frame) => bytes + frame.length, 0)
+    metrics.framesReceived(arrived.length)
+    metrics.bytesReceived(size)
+    const pause = holdBack(arrived.length, size)
     const room = pause === undefined ? inbox.room : Effect.zipRight(pause, inbox.room)
     const answered = answers.length === 0 ? room : Effect.zipRight(send(Frame.encode(answers)), room)
     if (heard || frames.length === 0) return answered

@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { monotonic } from "../../internal/monotonic.ts"
 import * as Liveness from "../../protocol/Liveness.ts"
+import { metrics } from "./metrics.ts"
 
 /**
  * Watches the path of one channel while its peer owes an answer. What it is told costs a field; one fiber looks when it is time.
@@ -43,6 +44,7 @@ export const watchPath = Effect.fnUntraced(function* (options: PathWatchOptions)
   const changed = Effect.unsafeMakeLatch(false)
   let state = Liveness.open(options.experience, options.sample)
   let lookAt = Infinity
+  if (options.sample !== undefined) metrics.roundTrip(options.sample)
 
   const change = (next: Liveness.State): void => {
     state = next
@@ -61,6 +63,7 @@ export const watchPath = Effect.fnUntraced(function* (options: PathWatchOptions)
       case "Wait":
         return Effect.raceFirst(Effect.sleep(verdict.millis), changed.await)
       case "Ask":
+        metrics.probes()
         // A write that the peer does not take must not keep this fiber from giving the path up.
         return Effect.asVoid(Effect.forkIn(options.ask, options.scope))
       case "Lost":
@@ -74,7 +77,13 @@ export const watchPath = Effect.fnUntraced(function* (options: PathWatchOptions)
     wrote: (bytes) => {
       state = Liveness.wrote(state, bytes)
     },
-    heard: (what) => change(Liveness.heard(state, what, monotonic(clock))),
+    heard: (what) => {
+      const { roundTrip } = state
+      change(Liveness.heard(state, what, monotonic(clock)))
+      if (state.roundTrip !== roundTrip && state.roundTrip.smoothed !== undefined) {
+        metrics.roundTrip(state.roundTrip.smoothed)
+      }
+    },
     experience: () => state,
     stop: Fiber.interrupt(fiber)
   }
