@@ -120,7 +120,11 @@ describe("Transport limits: messages", () => {
       const handle = yield* handleFor(bob, alice)
       yield* Effect.flatMap(handle.deliver(message("and you?")), (receipt) => receipt.acknowledged)
       assert.deepStrictEqual(bodiesOf(bob), numbered(1, 10))
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("98 millis")
+      assert.deepStrictEqual(bodiesOf(bob), numbered(1, 10))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(bodiesOf(bob), numbered(1, 11))
+      yield* TestClock.adjust("901 millis")
       assert.deepStrictEqual(bodiesOf(bob), numbered(1, 20))
       const arrived = yield* Effect.fork(Effect.forEach(receipts, ({ acknowledged }) => acknowledged))
       yield* TestClock.adjust("1 second")
@@ -148,6 +152,21 @@ describe("Transport limits: messages", () => {
       }).pipe(Effect.provide(layerNetwork))
     )
   }
+
+  it.scoped("a peer that is held back for longer than any silence may last takes it for no dead path", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", { config: { maxInboundBytesPerSecond: 32_768 } })
+      const bodies = numbered(1, 8).map((number) => number.padEnd(65_000, "."))
+      const receipts = yield* sendAll(yield* handleFor(alice, bob), bodies)
+      const arrived = yield* Effect.fork(Effect.forEach(receipts, ({ acknowledged }) => acknowledged))
+      yield* TestClock.adjust("20 seconds")
+      yield* Fiber.join(arrived)
+      assert.deepStrictEqual(bodiesOf(bob), bodies)
+      assert.strictEqual(yield* network.dials(alice.peerId, bob.peerId), 1)
+    }).pipe(Effect.provide(layerNetwork))
+  )
 })
 
 describe("Transport limits: what one peer may open", () => {
