@@ -82,6 +82,20 @@ export * as OcapUrl from "./protocol/OcapUrl.ts"
 export * as PeerId from "./protocol/PeerId.ts"
 
 /**
+ * A relay, through which kernels that cannot reach one another talk.
+ *
+ * @since 0.1.0
+ */
+export * as RelayServer from "./services/RelayServer.ts"
+
+/**
+ * A relay over libp2p.
+ *
+ * @since 0.1.0
+ */
+export * as RelayServerLibp2p from "./layers/RelayServerLibp2p.ts"
+
+/**
  * How a message, or a question to a peer, can end other than well.
  *
  * @since 0.1.0

@@ -17,6 +17,8 @@ describe("the public surface", () => {
       "KernelPort",
       "OcapUrl",
       "PeerId",
+      "RelayServer",
+      "RelayServerLibp2p",
       "RemoteError",
       "RemoteHandle",
       "RemoteIdentity",

@@ -31,6 +31,6 @@ export class InvalidAddressError extends Schema.TaggedError<InvalidAddressError>
   reason: Schema.String
 }) {
   override get message() {
-    return `"${excerpt(this.address)}" is not an address that can be used: ${this.reason}`
+    return `"${excerpt(this.address)}" is not an address that can be used: ${excerpt(this.reason)}`
   }
 }

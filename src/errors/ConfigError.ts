@@ -4,9 +4,15 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { excerpt } from "./excerpt.ts"
+
+/** One problem names all options there are. */
+const longest = 1000
+const mostProblems = 20
 
 /**
- * One or more options are unknown or out of range; each problem names the option and what is allowed.
+ * One or more options are unknown or out of range. Each problem is a line about one option: its name, what is allowed, and what
+ * it is instead, unless that is a secret.
  *
  * @since 0.1.0
  * @category errors
@@ -15,6 +21,8 @@ export class InvalidOptionsError extends Schema.TaggedError<InvalidOptionsError>
   problems: Schema.Array(Schema.String)
 }) {
   override get message() {
-    return `invalid options: ${this.problems.join("; ")}`
+    const shown = this.problems.slice(0, mostProblems).map((it) => excerpt(it, longest))
+    const more = this.problems.length - shown.length
+    return `invalid options: ${[...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; ")}`
   }
 }

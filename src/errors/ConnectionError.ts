@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { excerpt } from "./excerpt.ts"
+import { excerpt, span } from "./excerpt.ts"
 
 const peer = { peerId: Schema.String }
 const cause = { cause: Schema.optional(Schema.Defect) }
@@ -23,7 +23,7 @@ export class DialFailedError extends Schema.TaggedError<DialFailedError>()("Dial
   code: Schema.String
 }) {
   override get message() {
-    return `could not reach ${this.peerId} at ${excerpt(this.address)}: ${excerpt(this.code)}`
+    return `could not reach ${excerpt(this.peerId)} at ${excerpt(this.address)}: ${excerpt(this.code)}`
   }
 }
 
@@ -39,7 +39,7 @@ export class DialTimeoutError extends Schema.TaggedError<DialTimeoutError>()("Di
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `${this.peerId} did not answer at ${excerpt(this.address)} within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not answer at ${excerpt(this.address)} within ${span(this.timeout)}`
   }
 }
 
@@ -53,7 +53,7 @@ export class NoAddressError extends Schema.TaggedError<NoAddressError>()("NoAddr
   ...peer
 }) {
   override get message() {
-    return `no address is known for ${this.peerId}`
+    return `no address is known for ${excerpt(this.peerId)}`
   }
 }
 
@@ -72,7 +72,7 @@ export class TooManyOutboundProtocolStreamsError extends Schema.TaggedError<TooM
   }
 ) {
   override get message() {
-    return `too many outbound streams to ${this.peerId}`
+    return `too many outbound streams to ${excerpt(this.peerId)}`
   }
 }
 
@@ -87,7 +87,7 @@ export class MuxerClosedError extends Schema.TaggedError<MuxerClosedError>()("Mu
   ...cause
 }) {
   override get message() {
-    return `the connection to ${this.peerId} was closing`
+    return `the connection to ${excerpt(this.peerId)} was closing`
   }
 }
 
@@ -114,7 +114,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>()("St
   ...cause
 }) {
   override get message() {
-    return `the stream was reset by ${this.peerId}`
+    return `the stream was reset by ${excerpt(this.peerId)}`
   }
 }
 
@@ -130,7 +130,7 @@ export class StreamClosedError extends Schema.TaggedError<StreamClosedError>()("
   status: Schema.Literal("closing", "closed", "aborted", "reset")
 }) {
   override get message() {
-    return `the stream to ${this.peerId} is ${this.status}`
+    return `the stream to ${excerpt(this.peerId)} is ${this.status}`
   }
 }
 
@@ -145,7 +145,7 @@ export class WriteTimeoutError extends Schema.TaggedError<WriteTimeoutError>()("
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `a write to ${this.peerId} was not taken within ${this.timeout}`
+    return `a write to ${excerpt(this.peerId)} was not taken within ${span(this.timeout)}`
   }
 }
 
@@ -160,7 +160,7 @@ export class ProtocolViolationError extends Schema.TaggedError<ProtocolViolation
   reason: Schema.String
 }) {
   override get message() {
-    return `${this.peerId} broke the protocol: ${excerpt(this.reason)}`
+    return `${excerpt(this.peerId)} broke the protocol: ${excerpt(this.reason)}`
   }
 }
 

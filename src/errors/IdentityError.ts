@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { excerpt } from "./excerpt.ts"
 
 /**
  * The phrase is not a BIP39 mnemonic of 12, 15, 18, 21 or 24 English words with a valid checksum.
@@ -39,7 +40,7 @@ export class IdentityExistsError extends Schema.TaggedError<IdentityExistsError>
   peerId: Schema.String
 }) {
   override get message() {
-    return `the store already holds the identity ${this.peerId}; a mnemonic would change it`
+    return `the store already holds the identity ${excerpt(this.peerId)}; a mnemonic would change it`
   }
 }
 

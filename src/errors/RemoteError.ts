@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { excerpt } from "./excerpt.ts"
+import { excerpt, span } from "./excerpt.ts"
 
 const peer = { peerId: Schema.String }
 
@@ -21,7 +21,7 @@ export class DeliveryRejectedError extends Schema.TaggedError<DeliveryRejectedEr
   reason: Schema.String
 }) {
   override get message() {
-    return `${this.peerId} refused message ${this.seq} (${excerpt(this.code)}): ${excerpt(this.reason)}`
+    return `${excerpt(this.peerId)} refused message ${this.seq} (${excerpt(this.code)}): ${excerpt(this.reason)}`
   }
 }
 
@@ -36,7 +36,7 @@ export class GivenUpError extends Schema.TaggedError<GivenUpError>()("GivenUpErr
   reason: Schema.String
 }) {
   override get message() {
-    return `${this.peerId} was given up: ${excerpt(this.reason)}`
+    return `${excerpt(this.peerId)} was given up: ${excerpt(this.reason)}`
   }
 }
 
@@ -52,7 +52,7 @@ export class PeerRestartedError extends Schema.TaggedError<PeerRestartedError>()
   incarnationId: Schema.String
 }) {
   override get message() {
-    return `${this.peerId} lost its memory and came back as incarnation ${excerpt(this.incarnationId)}`
+    return `${excerpt(this.peerId)} lost its memory and came back as incarnation ${excerpt(this.incarnationId)}`
   }
 }
 
@@ -68,7 +68,7 @@ export class SessionResetError extends Schema.TaggedError<SessionResetError>()("
   epoch: Schema.Number
 }) {
   override get message() {
-    return `the store of one side went back in time; session ${this.epoch} with ${this.peerId} began`
+    return `the store of one side went back in time; session ${this.epoch} with ${excerpt(this.peerId)} began`
   }
 }
 
@@ -83,7 +83,7 @@ export class RedemptionTimeoutError extends Schema.TaggedError<RedemptionTimeout
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `${this.peerId} did not answer the redemption within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not answer the redemption within ${span(this.timeout)}`
   }
 }
 
@@ -98,7 +98,7 @@ export class RedemptionRefusedError extends Schema.TaggedError<RedemptionRefused
   reason: Schema.String
 }) {
   override get message() {
-    return `${this.peerId} refused to redeem the OCAP URL: ${excerpt(this.reason)}`
+    return `${excerpt(this.peerId)} refused to redeem the OCAP URL: ${excerpt(this.reason)}`
   }
 }
 

@@ -6,6 +6,14 @@
 import * as Schema from "effect/Schema"
 import { excerpt } from "./excerpt.ts"
 
+const reasons = {
+  Busy: "it is busy",
+  Full: "it is full",
+  NotWritable: "it cannot be written",
+  Closed: "it is closed",
+  Failed: "it failed"
+}
+
 /**
  * The store did not take or give data: busy, full, gone, not writable. What was to be written is not.
  *
@@ -22,7 +30,7 @@ export class StoreUnavailableError extends Schema.TaggedError<StoreUnavailableEr
     return this.reason === "Busy" || this.reason === "Full"
   }
   override get message() {
-    return `the store could not ${this.operation}: ${this.reason}`
+    return `the store could not ${excerpt(this.operation)}: ${reasons[this.reason]}`
   }
 }
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { excerpt } from "./excerpt.ts"
+import { excerpt, span } from "./excerpt.ts"
 
 const peer = { peerId: Schema.String }
 
@@ -19,7 +19,7 @@ export class HandshakeTimeoutError extends Schema.TaggedError<HandshakeTimeoutEr
   timeout: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `${this.peerId} did not finish its handshake within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not finish its handshake within ${span(this.timeout)}`
   }
 }
 
@@ -35,7 +35,7 @@ export class HandshakeError extends Schema.TaggedError<HandshakeError>()("Handsh
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message() {
-    return `no handshake with ${this.peerId}: ${excerpt(this.reason)}`
+    return `no handshake with ${excerpt(this.peerId)}: ${excerpt(this.reason)}`
   }
 }
 
@@ -53,7 +53,7 @@ export class StreamInactivityTimeoutError extends Schema.TaggedError<StreamInact
   }
 ) {
   override get message() {
-    return `nothing was heard from or written to ${this.peerId} for ${this.timeout}`
+    return `nothing was heard from or written to ${excerpt(this.peerId)} for ${span(this.timeout)}`
   }
 }
 
@@ -70,7 +70,7 @@ export class AckTimeoutError extends Schema.TaggedError<AckTimeoutError>()("AckT
   lowestUnacknowledged: Schema.Number
 }) {
   override get message() {
-    return `${this.peerId} did not acknowledge message ${this.lowestUnacknowledged} within ${this.timeout}`
+    return `${excerpt(this.peerId)} did not acknowledge message ${this.lowestUnacknowledged} within ${span(this.timeout)}`
   }
 }
 
@@ -86,7 +86,7 @@ export class ProbeTimeoutError extends Schema.TaggedError<ProbeTimeoutError>()("
   silence: Schema.DurationFromSelf
 }) {
   override get message() {
-    return `${this.peerId} did not say whether it is there; it has been silent for ${this.silence}`
+    return `${excerpt(this.peerId)} did not say whether it is there; it has been silent for ${span(this.silence)}`
   }
 }
 
@@ -98,12 +98,12 @@ export class ProbeTimeoutError extends Schema.TaggedError<ProbeTimeoutError>()("
  */
 export class IntentionalCloseError extends Schema.TaggedError<IntentionalCloseError>()("IntentionalCloseError", peer) {
   override get message() {
-    return `the connection to ${this.peerId} was closed on purpose`
+    return `the connection to ${excerpt(this.peerId)} was closed on purpose`
   }
 }
 
 /**
- * A limit of this kernel was reached; `limit` names the option, `current` and `max` are in its unit.
+ * A limit of this kernel was reached; `limit` names the option (`redemptions`: 1,000 for each peer), `current` and `max` are in its unit.
  *
  * @since 0.1.0
  * @category errors
@@ -118,7 +118,8 @@ export class ResourceLimitError extends Schema.TaggedError<ResourceLimitError>()
     "handshakes",
     "incarnationChanges",
     "streams",
-    "remotes"
+    "remotes",
+    "redemptions"
   ),
   current: Schema.Number,
   max: Schema.Number

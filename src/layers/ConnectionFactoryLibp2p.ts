@@ -1,39 +1,23 @@
 /**
- * `ConnectionFactory` on libp2p: TCP and WebSockets, noise, yamux.
+ * `ConnectionFactory` on libp2p: TCP and WebSockets, also through relays, noise, yamux.
  *
  * @since 0.1.0
  */
-import type { Connection, PeerId as Libp2pPeerId, Stream } from "@libp2p/interface"
-import * as Arr from "effect/Array"
-import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import { tcp } from "@libp2p/tcp"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as FiberSet from "effect/FiberSet"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Mailbox from "effect/Mailbox"
-import * as Option from "effect/Option"
-import { ArrayFormatter } from "effect/ParseResult"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { InvalidAddressError } from "../errors/AddressError.ts"
-import { InvalidOptionsError } from "../errors/ConfigError.ts"
-import { type ListenError, NetworkStoppedError } from "../errors/ConnectionError.ts"
-import * as PeerId from "../protocol/PeerId.ts"
-import { type Channel, ConnectionFactory, type IncomingChannel } from "../services/ConnectionFactory.ts"
-import { RemoteIdentity } from "../services/RemoteIdentity.ts"
-import { RemotesConfig } from "../services/RemotesConfig.ts"
-import * as Libp2pChannel from "./libp2p/channel.ts"
-import * as Dialer from "./libp2p/dialer.ts"
-import * as Node from "./libp2p/node.ts"
-import * as WsGater from "./libp2p/wsGater.ts"
-
-const duration = Schema.DurationFromSelf.pipe(
-  Schema.filter((it) => Duration.isFinite(it) && Duration.toMillis(it) >= 1, {
-    message: () => "a finite duration of at least 1 ms"
-  })
-)
-const orElse = <A>(schema: Schema.Schema<A>, fallback: () => A) => Schema.optionalWith(schema, { default: fallback })
+import type { InvalidOptionsError } from "../errors/ConfigError.ts"
+import type { ListenError } from "../errors/ConnectionError.ts"
+import * as OptionTexts from "../internal/optionTexts.ts"
+import { ConnectionFactory } from "../services/ConnectionFactory.ts"
+import type { RemoteIdentity } from "../services/RemoteIdentity.ts"
+import * as Factory from "./libp2p/factory.ts"
+import * as WebSockets from "./libp2p/webSockets.ts"
 
 /**
  * Every option and its default.
@@ -41,82 +25,53 @@ const orElse = <A>(schema: Schema.Schema<A>, fallback: () => A) => Schema.option
  * @since 0.1.0
  * @category schemas
  */
-export const Options = Schema.Struct({
-  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip4/127.0.0.1/tcp/0/ws`. */
-  listen: orElse(Schema.Array(Schema.String), () => []),
-  /** How long one address may take for a connection and a stream on it. */
-  dialTimeout: orElse(duration, () => Duration.seconds(10)),
-  /** How long a dial waits for one address before it tries the next one beside it. */
-  dialStagger: orElse(duration, () => Duration.millis(250)),
-  /** How long a graceful close of a channel may take. */
-  closeTimeout: orElse(duration, () => Duration.seconds(1)),
-  /** How long closing everything may take; by default what `RemotesConfig` says. */
-  stopTimeout: Schema.optional(duration),
-  /** The largest frame, in bytes, that is taken; by default `RemotesConfig.maxMessageSize`. */
-  maxFrameSize: Schema.optional(
-    Schema.Number.pipe(
-      Schema.filter((it) => Number.isSafeInteger(it) && it >= 1, { message: () => "a whole number from 1 on" })
-    )
-  ),
-  /** Hosts to which plain `ws` is dialed although they are not private. */
-  allowedWsHosts: orElse(Schema.Array(Schema.NonEmptyString), () => []),
-  /** The protocol ids that are offered and accepted, the preferred one first. */
-  protocols: Schema.optionalWith(Schema.NonEmptyArray(Schema.NonEmptyString), {
-    default: () => Arr.make("/effect-remotes/1", "whatever")
-  })
-})
-
-const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })
-
-const readOptions = (options: typeof Options.Encoded): Effect.Effect<typeof Options.Type, InvalidOptionsError> =>
-  Effect.mapError(decode(options), (error) => {
-    const problems = ArrayFormatter.formatErrorSync(error).map(({ message, path }) => ({
-      option: path.join("."),
-      message
-    }))
-    // The second about an option only says that it might have been left out.
-    const first = Arr.dedupeWith(problems, (a, b) => a.option === b.option)
-    return new InvalidOptionsError({ problems: first.map(({ message, option }) => `${option}: ${message}`) })
-  })
-
-/** As many channels that nobody has taken as the service promises. */
-const mostIncoming = 256
-/** As many lost peers that nobody has heard of as the service promises. */
-const mostDisconnected = 256
-
-const stoppedReason = () => new Error("the network is stopped")
+export const Options = Factory.Options
 
 /**
- * Peers get all that was sent, then the end of each stream, then of each connection; what takes longer than the deadline, less
- * the share that the node itself needs, is cut off.
+ * @since 0.1.0
+ * @category models
  */
-const stop = Effect.fnUntraced(
-  function* (
-    node: Node.Node,
-    channels: ReadonlySet<Channel>,
-    closeTimeout: Duration.Duration,
-    deadline: Duration.Duration
-  ) {
-    const share = Duration.times(deadline, 0.25)
-    const all = { concurrency: "unbounded", discard: true } as const
-    const close = Effect.forEach([...channels], (channel) => channel.close, all)
-    const hangUp = Effect.suspend(() =>
-      Effect.forEach(node.getConnections(), (connection) => Node.hangUp(connection, closeTimeout), all)
-    )
-    const graceful = yield* Effect.zipRight(close, hangUp).pipe(
-      Effect.interruptible,
-      Effect.timeoutOption(Duration.subtract(deadline, share))
-    )
-    for (const connection of node.getConnections()) connection.abort(stoppedReason())
-    const stopped = yield* Effect.promise(async () => node.stop()).pipe(
-      Effect.interruptible,
-      Effect.timeoutOption(share)
-    )
-    if (Option.isNone(graceful) || Option.isNone(stopped))
-      yield* Effect.logWarning("The network did not stop gracefully in time")
-  },
-  Effect.annotateLogs({ package: "effect-remotes", module: "ConnectionFactoryLibp2p" })
-)
+export type Options = typeof Options.Type
+
+const texts = OptionTexts.make(Options)
+
+/**
+ * The options that the environment, or another `ConfigProvider`, sets: `REMOTES_DIAL_TIMEOUT="5 seconds"` for `dialTimeout`,
+ * `REMOTES_LISTEN` with commas between the addresses for `listen`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromConfig: Effect.Effect<
+  Partial<Options>,
+  InvalidOptionsError | ConfigError.ConfigError
+> = texts.fromConfig
+
+/**
+ * The options that a query string sets, as for `RemotesConfig`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromQueryString: (search: string | undefined) => Either.Either<Partial<Options>, InvalidOptionsError> =
+  texts.fromQueryString
+
+/**
+ * The query string from which `fromQueryString` reads the same options.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toQueryString: (options: typeof Options.Encoded) => Either.Either<string, InvalidOptionsError> =
+  texts.toQueryString
+
+/**
+ * What can be wrong at the start.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type StartError = InvalidOptionsError | InvalidAddressError | ListenError
 
 /**
  * Starts a node that listens and dials; it stops with the scope, gracefully within the stop deadline, and leaves nothing.
@@ -124,83 +79,10 @@ const stop = Effect.fnUntraced(
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* (input: typeof Options.Encoded) {
-  const options = yield* readOptions(input)
-  const config = yield* RemotesConfig
-  const identity = yield* RemoteIdentity
-  const { closeTimeout, maxFrameSize = config.maxMessageSize, stopTimeout = config.stopTimeout } = options
-  const isAllowed = WsGater.make(options.allowedWsHosts)
-  const node = yield* Node.make(Redacted.value(identity.keySeed), isAllowed)
-  const addresses = yield* Node.readAddresses(node, options.listen)
-
-  const stopped = yield* Deferred.make<never, NetworkStoppedError>()
-  const run = yield* FiberSet.makeRuntime<never, void, never>()
-  const incoming = yield* Mailbox.make<IncomingChannel>({ capacity: mostIncoming, strategy: "dropping" })
-  const disconnected = yield* Mailbox.make<PeerId.PeerId>({ capacity: mostDisconnected, strategy: "sliding" })
-  const channels = new Set<Channel>()
-  let isStopped = false
-  if (node.peerId.toString() !== identity.peerId)
-    return yield* Effect.dieMessage("the peer id is not that of the key seed")
-
-  const toChannel = (stream: Stream, connection: Connection): Channel => {
-    const onEnd = (ended: Channel) => void channels.delete(ended)
-    const channel = Libp2pChannel.make(stream, connection, { maxFrameSize, closeTimeout, run, onEnd })
-    const status = channel.status()
-    if (status === "open" || status === "closing") channels.add(channel)
-    return channel
-  }
-  /** Libp2p resets the stream of a handler that fails. */
-  const onStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    if (isStopped) throw stoppedReason()
-    const channel = toChannel(stream, connection)
-    const accept = Effect.acquireRelease(Effect.succeed(channel), (it) => it.close)
-    if (incoming.unsafeOffer({ peerId: channel.peerId, accept, refuse: channel.abort })) return
-    throw new Error("too many incoming channels wait")
-  }
-  const onDisconnect = ({ detail }: { readonly detail: Libp2pPeerId }): void => {
-    const peer = PeerId.fromString(detail.toString())
-    if (!isStopped && Either.isRight(peer)) disconnected.unsafeOffer(peer.right)
-  }
-  const shutDown = Effect.gen(function* () {
-    isStopped = true
-    node.removeEventListener("peer:disconnect", onDisconnect)
-    yield* Deferred.fail(stopped, new NetworkStoppedError())
-    yield* Effect.forEach(yield* incoming.clear, (channel) => channel.refuse(stoppedReason()), { discard: true })
-    yield* Effect.zipRight(incoming.end, disconnected.end)
-    yield* stop(node, channels, closeTimeout, stopTimeout)
-  })
-
-  yield* Effect.acquireRelease(
-    Effect.promise(async () => node.start()),
-    () => shutDown
-  )
-  node.addEventListener("peer:disconnect", onDisconnect)
-  yield* Effect.promise(() => node.handle([...options.protocols], onStream, { runOnLimitedConnection: true }))
-  yield* Node.listen(node, addresses)
-
-  const dialStream = Dialer.make(node, { ...options, isAllowed, run, stopped: Deferred.await(stopped) })
-  const take = ({ connection, stream }: Dialer.Opened) => {
-    if (isStopped) {
-      stream.abort(stoppedReason())
-      return Effect.fail(new NetworkStoppedError())
-    }
-    return Effect.acquireRelease(
-      Effect.sync(() => toChannel(stream, connection)),
-      (channel) => channel.close
-    )
-  }
-  const dial = Effect.fn("ConnectionFactory.dial", { attributes: { package: "effect-remotes" } })(
-    (peer: PeerId.PeerId, hints: ReadonlyArray<string>) =>
-      Effect.suspend(() => (isStopped ? Effect.fail(new NetworkStoppedError()) : dialStream(peer, hints, take)))
-  )
-  return ConnectionFactory.of({
-    localPeerId: identity.peerId,
-    listenAddresses: Effect.sync(() => node.getMultiaddrs().map(String)),
-    dial,
-    incoming,
-    disconnected
-  })
-})
+export const make = (
+  options: typeof Options.Encoded
+): Effect.Effect<ConnectionFactory["Type"], StartError, RemoteIdentity | Scope.Scope> =>
+  Factory.make(options, [tcp(), WebSockets.make])
 
 /**
  * A kernel's place in the network: dials and accepts with the key of its `RemoteIdentity`.
@@ -212,3 +94,17 @@ export const layer = (
   options: typeof Options.Encoded = {}
 ): Layer.Layer<ConnectionFactory, InvalidOptionsError | InvalidAddressError | ListenError, RemoteIdentity> =>
   Layer.scoped(ConnectionFactory, make(options))
+
+/**
+ * The same as `layer`, with the options that the environment sets (see `fromConfig`), or those that `config` reads.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config?: Config.Config.Wrap<typeof Options.Encoded>
+): Layer.Layer<
+  ConnectionFactory,
+  InvalidOptionsError | InvalidAddressError | ListenError | ConfigError.ConfigError,
+  RemoteIdentity
+> => Layer.unwrapEffect(Effect.map(config === undefined ? fromConfig : Config.unwrap(config), layer))

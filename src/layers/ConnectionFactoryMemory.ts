@@ -166,7 +166,8 @@ export const make = Effect.fnUntraced(function* (
     listenAddresses: Effect.succeed([addressOf(peerId)]),
     dial: dialFrom(core, kernel),
     incoming: kernel.incoming,
-    disconnected: kernel.disconnected
+    disconnected: kernel.disconnected,
+    resetBackoffs: Effect.void
   }
 })
 

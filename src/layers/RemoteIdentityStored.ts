@@ -8,17 +8,18 @@ import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import { ArrayFormatter } from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../errors/AddressError.ts"
-import { InvalidOptionsError } from "../errors/ConfigError.ts"
+import type { InvalidOptionsError } from "../errors/ConfigError.ts"
 import type { IdentityExistsError, InvalidMnemonicError, InvalidSeedError } from "../errors/IdentityError.ts"
 import { UnknownOcapUrlError } from "../errors/IdentityError.ts"
 import type { StoreError } from "../errors/StoreError.ts"
 import * as IdentityKeys from "../internal/identityKeys.ts"
+import * as Declare from "../internal/options.ts"
+import * as OptionTexts from "../internal/optionTexts.ts"
 import * as SealedReference from "../internal/sealedReference.ts"
 import * as Mnemonic from "../protocol/Mnemonic.ts"
 import * as OcapUrl from "../protocol/OcapUrl.ts"
@@ -28,27 +29,6 @@ import { Entropy } from "../services/Entropy.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
 
-/** `undefined` counts as left out. The default message would repeat what was given, which may be an unwrapped secret. */
-const given = <A>(schema: Schema.Schema<A>, allowed: string) =>
-  Schema.UndefinedOr(schema).annotations({ message: () => ({ message: allowed, override: true }) })
-
-const optional = <A>(schema: Schema.Schema<A>, allowed: string, fallback: () => A) =>
-  Schema.optionalToRequired(given(schema, allowed), schema, {
-    decode: (it) => Option.getOrUndefined(it) ?? fallback(),
-    encode: Option.some
-  })
-
-const secret = Schema.optionalWith(given(Schema.RedactedFromSelf(Schema.String), "must be a Redacted string"), {
-  exact: true
-})
-
-const count = (fallback: number) =>
-  optional(
-    Schema.Number.pipe(Schema.filter((it) => Number.isSafeInteger(it) && it >= 1)),
-    "must be a positive integer",
-    () => fallback
-  )
-
 /**
  * How a kernel gets its identity, and what its URLs say about where it is.
  *
@@ -56,18 +36,24 @@ const count = (fallback: number) =>
  * @category schemas
  */
 export const Options = Schema.Struct({
-  /** 32 bytes in hexadecimal; used only when the store holds no identity yet, which always wins. */
-  keySeed: secret,
-  /** A BIP39 phrase; outranks `keySeed`. Refused when the store holds an identity, even the same one. */
-  mnemonic: secret,
-  /** The start relays, as multiaddrs. Without any, the pool stays as it is stored. One that is no multiaddr is skipped. */
-  relays: optional(Schema.Array(Schema.String), "must be a list of texts", () => []),
-  /** How many relays a URL names at most; a URL has room for 16 hints of all kinds. */
-  maxUrlRelayHints: count(RelayPool.defaultMaxUrlRelayHints),
-  /** How many relays are remembered. */
-  maxKnownRelays: count(RelayPool.defaultMaxKnownRelays),
-  /** Whether direct addresses among the hints of `issueOcapUrl` get into the URL; relays then have to do. */
-  directHintsInUrls: optional(Schema.Boolean, "must be true or false", () => true)
+  keySeed: Declare.secret(
+    "32 bytes in hexadecimal, `Redacted`; used only when the store holds no identity yet, which always wins"
+  ),
+  mnemonic: Declare.secret(
+    "a BIP39 phrase, `Redacted`; outranks `keySeed`. Refused when the store holds an identity, even the same one"
+  ),
+  relays: Declare.texts(
+    "the start relays, as multiaddrs. Without any, the pool stays as it is stored. One that is no multiaddr is skipped"
+  ),
+  maxUrlRelayHints: Declare.count(
+    RelayPool.defaultMaxUrlRelayHints,
+    "how many relays a URL names at most; a URL has room for 16 hints of all kinds"
+  ),
+  maxKnownRelays: Declare.count(RelayPool.defaultMaxKnownRelays, "how many relays are remembered"),
+  directHintsInUrls: Declare.flag(
+    true,
+    "whether direct addresses among the hints of `issueOcapUrl` get into the URL; without them relays have to do"
+  )
 })
 
 /**
@@ -89,16 +75,38 @@ export type StartError =
   | IdentityExistsError
   | StoreError
 
-const decode = Schema.decodeUnknown(Options, { errors: "all", onExcessProperty: "error" })
+const readOptions = Declare.decoder(Options)
+const texts = OptionTexts.make(Options)
 
-const readOptions = (options: typeof Options.Encoded): Effect.Effect<Options, InvalidOptionsError> =>
-  Effect.mapError(
-    decode(options),
-    (error) =>
-      new InvalidOptionsError({
-        problems: ArrayFormatter.formatErrorSync(error).map(({ message, path }) => `${path.join(".")}: ${message}`)
-      })
-  )
+/**
+ * The options that the environment, or another `ConfigProvider`, sets: `REMOTES_MNEMONIC` for `mnemonic`, `REMOTES_RELAYS` with
+ * commas between them for `relays`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromConfig: Effect.Effect<
+  Partial<Options>,
+  InvalidOptionsError | ConfigError.ConfigError
+> = texts.fromConfig
+
+/**
+ * The options that a query string sets, as for `RemotesConfig`; never a secret one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromQueryString: (search: string | undefined) => Either.Either<Partial<Options>, InvalidOptionsError> =
+  texts.fromQueryString
+
+/**
+ * The query string from which `fromQueryString` reads the same options; `keySeed` and `mnemonic` never get into it.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toQueryString: (options: typeof Options.Encoded) => Either.Either<string, InvalidOptionsError> =
+  texts.toQueryString
 
 /** Brings the stored pool up to date with the start relays; tells which relays it had no place for. */
 const startRelays = Effect.fnUntraced(function* ({ maxKnownRelays }: Options, addresses: ReadonlyArray<string>) {
@@ -182,15 +190,16 @@ export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<RemoteI
   Layer.effect(RemoteIdentity, make(options))
 
 /**
- * The same as `layer`, with options from the environment or another `ConfigProvider`; read secrets with `Config.redacted`.
+ * The same as `layer`, with the options that the environment sets (see `fromConfig`), or those that `config` reads; read
+ * secrets with `Config.redacted`.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig = (
-  config: Config.Config.Wrap<typeof Options.Encoded>
+  config?: Config.Config.Wrap<typeof Options.Encoded>
 ): Layer.Layer<RemoteIdentity, StartError | ConfigError.ConfigError, RemoteStore> =>
-  Layer.unwrapEffect(Effect.map(Config.unwrap(config), layer))
+  Layer.unwrapEffect(Effect.map(config === undefined ? fromConfig : Config.unwrap(config), layer))
 
 /**
  * A fresh BIP39 phrase of 12 words (128 bits) or 24 (256 bits), for `mnemonic` on an empty store.

@@ -162,6 +162,11 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
       read("readPending", (state) => state.readPending(peer, fromSeq, maxMessages, maxBytes)),
     countPending: (peer) => read("countPending", (state) => state.countPending(peer)),
     removePending: (peer, throughSeq) => write("removePending", (state) => state.removePending(peer, throughSeq)),
+    putRedemption: (redemption) => write("putRedemption", (state) => state.redemptions.put(redemption)),
+    listRedemptions: (peer) => read("listRedemptions", (state) => state.redemptions.of(peer)),
+    removeRedemption: (peer, replyKey) =>
+      write("removeRedemption", (state) => state.redemptions.remove(peer, replyKey)),
+    clearRedemptions: (peer) => write("clearRedemptions", (state) => state.redemptions.clear(peer)),
     addDeadLetters: (letters) => write("addDeadLetters", (state) => state.addDeadLetters(letters)),
     buryPending: (peer, why) => write("buryPending", (state) => state.buryPending(peer, why)),
     listDeadLetters: ({ afterId, limit }) =>

@@ -8,7 +8,10 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { InvalidOptionsError } from "../errors/ConfigError.ts"
 import { StoreCorruptError, StoreUnavailableError, type StoreError } from "../errors/StoreError.ts"
+import * as Declare from "../internal/options.ts"
 import { makeTurns } from "../internal/turns.ts"
 import { crc32 } from "../protocol/Crc32.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
@@ -20,13 +23,22 @@ import { execute, makeBackend, type Session } from "./sql/sessions.ts"
 import { makeStatements, type BulkInsert, type Dialect, type Statements } from "./sql/statements.ts"
 
 /**
+ * Every option and its default.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Options = Schema.Struct({
+  maxDeadLetters: Declare.count(10_000, "how many dead letters are kept; the oldest go first")
+})
+
+/**
  * @since 0.1.0
  * @category models
  */
-export interface Options {
-  /** How many dead letters are kept; 10,000 by default. */
-  readonly maxDeadLetters?: number
-}
+export type Options = typeof Options.Type
+
+const readOptions = Declare.decoder(Options)
 
 /** How many messages are measured at a time before their bodies are read. */
 const measuredAtOnce = 256
@@ -167,15 +179,8 @@ const readPending = (
     return messages
   })
 
-/**
- * Makes the store on the `SqlClient` in the environment; see `layer`.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], StoreError, SqlClient.SqlClient> =>
+const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"], StoreError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
-    const maxDeadLetters = options.maxDeadLetters ?? 10_000
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
     const dialect = yield* dialectOf(sql)
     yield* prepareTables(sql, dialect)
@@ -254,7 +259,10 @@ export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], 
         turns.write((session) =>
           Effect.zipRight(
             execute(session, "remove a peer", statements.clearPending, [peer]),
-            Effect.asVoid(execute(session, "remove a peer", statements.removeRemote, [peer]))
+            Effect.zipRight(
+              execute(session, "remove a peer", statements.clearRedemptions, [peer]),
+              Effect.asVoid(execute(session, "remove a peer", statements.removeRemote, [peer]))
+            )
           )
         ),
 
@@ -271,6 +279,20 @@ export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], 
       countPending: (peer) => turns.read((session) => count(session, peer)),
       removePending: (peer, throughSeq) =>
         change("remove pending messages", statements.removePending, [peer, throughSeq]),
+
+      putRedemption: ({ answer, expiresAt, peerId, replyKey, urlDigest }) =>
+        change("put a redemption", statements.putRedemption, [
+          peerId,
+          replyKey,
+          urlDigest,
+          expiresAt,
+          // As JSON, because not every database takes every character of what a peer may say.
+          answer === undefined ? null : JSON.stringify(answer)
+        ]),
+      listRedemptions: (peer) => query("list redemptions", statements.listRedemptions, [peer], Rows.redemptions),
+      removeRedemption: (peer, replyKey) =>
+        change("remove a redemption", statements.removeRedemption, [peer, replyKey]),
+      clearRedemptions: (peer) => change("remove redemptions", statements.clearRedemptions, [peer]),
 
       addDeadLetters: (letters) =>
         turns.write((session) =>
@@ -308,6 +330,17 @@ export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], 
   })
 
 /**
+ * Makes the store on the `SqlClient` in the environment; see `layer`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: typeof Options.Encoded = {}
+): Effect.Effect<RemoteStore["Type"], StoreError | InvalidOptionsError, SqlClient.SqlClient> =>
+  Effect.flatMap(readOptions(options), makeWith)
+
+/**
  * Keeps everything in the database of the `SqlClient`, in tables whose names begin with `remotes_`, which it makes and
  * brings up to date. A turn's own statements on the same client commit together with it.
  *
@@ -325,7 +358,10 @@ export const make = (options: Options = {}): Effect.Effect<RemoteStore["Type"], 
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<RemoteStore, StoreError, SqlClient.SqlClient> = Layer.effect(RemoteStore, make())
+export const layer: Layer.Layer<RemoteStore, StoreError, SqlClient.SqlClient> = Layer.effect(
+  RemoteStore,
+  makeWith(Schema.decodeSync(Options)({}))
+)
 
 /**
  * `layer` with other limits.
@@ -333,7 +369,9 @@ export const layer: Layer.Layer<RemoteStore, StoreError, SqlClient.SqlClient> = 
  * @since 0.1.0
  * @category layers
  */
-export const layerOptions = (options: Options): Layer.Layer<RemoteStore, StoreError, SqlClient.SqlClient> =>
+export const layerOptions = (
+  options: typeof Options.Encoded
+): Layer.Layer<RemoteStore, StoreError | InvalidOptionsError, SqlClient.SqlClient> =>
   Layer.effect(RemoteStore, make(options))
 
 /**

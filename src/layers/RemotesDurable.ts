@@ -8,15 +8,17 @@ import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { InvalidAddressError } from "../errors/AddressError.ts"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import { ResourceLimitError } from "../errors/TransportError.ts"
 import * as OcapUrl from "../protocol/OcapUrl.ts"
 import * as PeerId from "../protocol/PeerId.ts"
+import * as RelayPool from "../protocol/RelayPool.ts"
 import { KernelPort } from "../services/KernelPort.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { Remotes } from "../services/Remotes.ts"
 import { RemotesConfig } from "../services/RemotesConfig.ts"
-import type { RemoteRecord } from "../services/RemoteStore.ts"
+import type { RemoteRecord, StoredRedemption } from "../services/RemoteStore.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
 import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
@@ -55,7 +57,7 @@ export const make = Effect.gen(function* () {
     depart(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void)))
   }
 
-  const open = (link: Link, core: Core.Core) =>
+  const open = (link: Link, core: Core.Core, redemptions: ReadonlyArray<StoredRedemption> = []) =>
     Effect.uninterruptible(
       Effect.gen(function* () {
         const known = entries.get(link.peerId)
@@ -74,6 +76,7 @@ export const make = Effect.gen(function* () {
               config,
               committer,
               mayRecord,
+              redemptions,
               forget: () => forget(link.peerId)
             }),
             handleScope
@@ -90,7 +93,8 @@ export const make = Effect.gen(function* () {
       const link = yield* transport.link(record.peerId)
       const { bytes, messages } = yield* store.countPending(record.peerId)
       yield* transport.registerLocationHints(record.peerId, record.hints)
-      const entry = yield* open(link, Core.make(record, true, bytes))
+      const redemptions = yield* store.listRedemptions(record.peerId)
+      const entry = yield* open(link, Core.make(record, true, bytes), redemptions)
       if (messages > 0) yield* link.want
       return entry
     })
@@ -108,13 +112,20 @@ export const make = Effect.gen(function* () {
       return yield* open(link, Core.make(Core.firstRecord(peerId), false, 0))
     })
 
-  const get: Remotes["Type"]["get"] = Effect.fn("Remotes.get")(function* (peer, options) {
-    const hints = options?.hints ?? []
-    const { actor, core } = yield* find(yield* PeerId.fromString(peer), hints)
+  const adopt = Effect.fnUntraced(function* (peerId: PeerId.PeerId, hints: ReadonlyArray<string>) {
+    const { actor, core } = yield* find(peerId, hints)
     core.adopted = true
-    yield* transport.registerLocationHints(core.peerId, hints)
+    yield* transport.registerLocationHints(peerId, hints)
     yield* actor.addHints(hints)
     return actor.handle
+  })
+
+  const get: Remotes["Type"]["get"] = Effect.fn("Remotes.get")(function* (peer, options) {
+    const peerId = yield* PeerId.fromString(peer)
+    const hints = options?.hints ?? []
+    const malformed = hints.find((hint) => !RelayPool.isAddress(hint))
+    if (malformed === undefined) return yield* adopt(peerId, hints)
+    return yield* new InvalidAddressError({ address: malformed, reason: "it is no multiaddr" })
   })
 
   for (const record of yield* store.listRemotes) yield* restore(record)
@@ -138,7 +149,8 @@ export const make = Effect.gen(function* () {
     redeemOcapUrl: Effect.fn("Remotes.redeemOcapUrl")(function* (url) {
       const { hints, host } = yield* OcapUrl.parse(url)
       if (host === transport.localPeerId) return yield* identity.redeemOcapUrl(url)
-      const handle = yield* Effect.catchTag(get(host, { hints }), "InvalidPeerIdError", Effect.die)
+      // What a stranger wrote into a URL must not keep its good addresses from being tried.
+      const handle = yield* adopt(host, hints.filter(RelayPool.isAddress))
       return yield* handle.redeemOcapUrl(OcapUrl.OcapUrl.make(url))
     })
   })

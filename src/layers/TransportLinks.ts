@@ -132,8 +132,9 @@ export const make = Effect.gen(function* () {
     Effect.forever(Effect.flatMap(factory.disconnected.take, (peerId) => links.get(peerId)?.actor.check ?? Effect.void))
   )
 
-  const resetAllBackoffs = Effect.suspend(() =>
-    Effect.forEach(links.values(), ({ actor }) => actor.wake, { discard: true })
+  const resetAllBackoffs = Effect.zipRight(
+    factory.resetBackoffs,
+    Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.wake, { discard: true }))
   )
   const noticeWake = Effect.gen(function* () {
     const before = yield* Clock.currentTimeMillis

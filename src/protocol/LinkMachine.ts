@@ -232,6 +232,10 @@ const ease = (settings: Settings, state: State, moment: Moment): Step => {
   return [next, [{ _tag: "Cancel", token: phase.token }, ...commands]]
 }
 
+/** While a peer is answered, somebody came to want a channel: if the answer fails, nobody asks again. */
+const remember = (state: State): State =>
+  state.phase._tag === "Closed" || state.wanted ? state : { ...state, wanted: true }
+
 /** Ends a wait: it is worth to dial now. */
 const cutShort = (settings: Settings, state: State, token: number, moment: Moment): Step =>
   attempt(settings, { ...state, failures: 0 }, moment, [{ _tag: "Cancel", token }])
@@ -348,7 +352,7 @@ export const step = (settings: Settings, state: State, event: Event, moment: Mom
   const { phase } = state
   switch (event._tag) {
     case "Wanted":
-      return phase._tag === "Idle" ? approach(settings, state, moment) : ease(settings, state, moment)
+      return phase._tag === "Idle" ? approach(settings, state, moment) : ease(settings, remember(state), moment)
     case "Urged":
       if (phase._tag === "Idle" && state.wanted) return approach(settings, state, moment)
       return phase._tag === "BackingOff" ? cutShort(settings, state, phase.token, moment) : stay(state)

@@ -32,9 +32,6 @@ export const maxHints = 16
  */
 export const maxHintLength = 512
 
-/** Reading base58 takes time that grows with the square of its length; no peer id in use is nearly as long. */
-const maxHostLength = 128
-
 /**
  * What an OCAP URL says.
  *
@@ -62,10 +59,7 @@ const isHint = (text: string): boolean =>
   text.length <= maxHintLength && printable.test(text) && !text.includes(",") && !text.includes("@")
 
 const parseHost = (text: string): Either.Either<PeerId.PeerId, InvalidOcapUrlError> =>
-  Either.mapLeft(
-    text.length > maxHostLength ? Either.left(undefined) : PeerId.fromString(text),
-    () => new InvalidOcapUrlError({ reason: "BadHost" })
-  )
+  Either.mapLeft(PeerId.fromString(text), () => new InvalidOcapUrlError({ reason: "BadHost" }))
 
 /**
  * Reads an OCAP URL or says what is wrong with it, whatever the text is. Hints that are empty, too long or not printable

@@ -8,7 +8,11 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { InvalidPeerIdError } from "../errors/AddressError.ts"
 
+/** Reading base58 takes time that grows with the square of its length; no peer id in use is nearly as long. */
+const maxLength = 128
+
 const isCanonical = (text: string): boolean => {
+  if (text.length > maxLength) return false
   try {
     return peerIdFromString(text).toString() === text
   } catch {

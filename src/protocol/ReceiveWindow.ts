@@ -13,11 +13,15 @@
 export type Place = "next" | "duplicate" | "early"
 
 /**
+ * The place of number `seq` after everything up to `received`. `base` is the lowest number that the sender still sends: what
+ * it gave up below is passed by the first message that comes after it, and not before, because only what is sent is on the
+ * sender's record as sent.
+ *
  * @since 0.1.0
  * @category combinators
  */
-export const place = (received: number, seq: number): Place =>
-  seq <= received ? "duplicate" : seq === received + 1 ? "next" : "early"
+export const place = (received: number, seq: number, base = 1): Place =>
+  seq <= received ? "duplicate" : seq === Math.max(received + 1, base) ? "next" : "early"
 
 /**
  * A refusal of this side's: message `reply` tells the peer that its message `target` was refused.

@@ -17,7 +17,7 @@ import type { Statement } from "./Session.ts"
 export interface SendWindow {
   /** The number that the next message gets. */
   readonly next: number
-  /** The highest number that may have been transmitted, by this process or one before it, or is abandoned: the peer passes it. */
+  /** The highest number that may have been transmitted, by this process or one before it. */
   readonly sent: number
   /** The lowest number that is not abandoned; what is below was settled or given up. */
   readonly base: number
@@ -42,7 +42,7 @@ export const make = (record: {
   readonly acknowledgedSeq: number
 }): SendWindow => ({
   next: record.nextSeq,
-  sent: Math.max(record.sentSeq, record.baseSeq - 1),
+  sent: record.sentSeq,
   base: record.baseSeq,
   acknowledged: record.acknowledgedSeq,
   settled: record.acknowledgedSeq,
@@ -94,15 +94,18 @@ export const append = (window: SendWindow, count: number): SendWindow => ({ ...w
  * A channel opened: transmission goes on with what the peer lacks. `stated` is undefined for a peer of the base profile, which
  * gets everything that it has not acknowledged.
  *
+ * What the peer states counts for more than what it acknowledged before, unless that is settled: it may have lost a part of
+ * that with its store, and what is not settled can still be sent again. What it gave up is not waited for.
+ *
  * @since 0.1.0
  * @category combinators
  */
 export const open = (window: SendWindow, stated: Statement | undefined): SendWindow => {
-  const acknowledged = Math.max(window.acknowledged, stated?.received ?? 0)
+  const acknowledged = stated === undefined ? window.acknowledged : Math.max(window.settled, stated.received)
   return {
     ...window,
     acknowledged,
-    settleAfter: stated === undefined ? 0 : stated.next - 1,
+    settleAfter: stated === undefined || stated.base === stated.next ? 0 : stated.next - 1,
     cursor: Math.max(window.base, acknowledged + 1)
   }
 }
@@ -159,9 +162,4 @@ export const settle = (window: SendWindow, received: number): SendWindow =>
  * @since 0.1.0
  * @category combinators
  */
-export const abandon = (window: SendWindow): SendWindow => ({
-  ...window,
-  base: window.next,
-  cursor: window.next,
-  sent: window.next - 1
-})
+export const abandon = (window: SendWindow): SendWindow => ({ ...window, base: window.next, cursor: window.next })

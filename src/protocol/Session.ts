@@ -23,7 +23,7 @@ export interface Statement {
   readonly epoch: number
   /** The highest number that the speaker has received and committed. */
   readonly received: number
-  /** The highest number that the speaker may have transmitted, or has given up: the other side may have received or passed it. */
+  /** The highest number that the speaker may have transmitted. */
   readonly sent: number
   /** The highest number of its own that the speaker knows to be received. */
   readonly acknowledged: number
@@ -37,7 +37,7 @@ export interface Statement {
  * What a handshake means for the side that computes it.
  *
  * - `Same`: the conversation goes on.
- * - `First`: nothing is on record about the peer; the conversation starts.
+ * - `First`: the peer was never met, as far as is on record; the conversation starts.
  * - `Restarted`: the peer lost its memory; a conversation with its new life starts.
  * - `RolledBack`: one of the stores went back in time; a new session starts.
  *
@@ -75,22 +75,15 @@ export const statementOf = (incarnationId: string, record: RemoteRecord): Statem
   peerIncarnationId: record.incarnationId,
   epoch: record.epoch,
   received: record.receivedSeq,
-  sent: Math.max(record.sentSeq, record.baseSeq - 1),
+  sent: record.sentSeq,
   acknowledged: record.acknowledgedSeq,
   base: record.baseSeq,
   next: record.nextSeq
 })
 
-/**
- * A statement about another life of the listener says nothing about this one: the speaker will begin anew. One who has not met
- * anybody yet has given out numbers, and perhaps given some up, but has transmitted none.
- */
-const heard = (speaker: Statement, listenerIncarnationId: string): Statement => {
-  if (speaker.peerIncarnationId === listenerIncarnationId) return speaker
-  if (speaker.peerIncarnationId !== undefined) return { ...speaker, ...fresh }
-  const { base, next } = speaker
-  return { ...speaker, ...fresh, sent: base - 1, base, next }
-}
+/** A statement about another life of the listener says nothing about this one: the speaker will begin anew. */
+const heard = (speaker: Statement, listener: Statement): Statement =>
+  speaker.peerIncarnationId === listener.incarnationId ? speaker : { ...speaker, ...fresh }
 
 /** Neither side remembers anything of its session that the other contradicts. */
 const agree = (mine: Statement, theirs: Statement): boolean =>
@@ -115,8 +108,11 @@ const commonEpoch = (mine: Statement, theirs: Statement): number => {
  * @category combinators
  */
 export const settle = (mine: Statement, theirs: Statement): Verdict => {
-  const epoch = commonEpoch(heard(mine, theirs.incarnationId), heard(theirs, mine.incarnationId))
-  if (mine.peerIncarnationId === undefined) return { _tag: "First", epoch }
+  const epoch = commonEpoch(heard(mine, theirs), heard(theirs, mine))
+  if (mine.peerIncarnationId === undefined) {
+    // Who has messages for somebody whom it never met, and who met it, has forgotten that: some may have been received.
+    return { _tag: epoch === 0 || mine.next === 1 ? "First" : "RolledBack", epoch }
+  }
   if (mine.peerIncarnationId !== theirs.incarnationId) return { _tag: "Restarted", epoch }
   return { _tag: epoch === mine.epoch ? "Same" : "RolledBack", epoch }
 }
@@ -130,14 +126,17 @@ export const settle = (mine: Statement, theirs: Statement): Verdict => {
 export const isEnding = (verdict: Verdict): boolean => verdict._tag === "Restarted" || verdict._tag === "RolledBack"
 
 /**
- * What of the other side's statement still holds after the verdict: its numbers, if they are of the session that goes on.
+ * What of the other side's statement still holds after the verdict: its numbers, if they are of the session that goes on. Of
+ * one that has met nobody yet, these are the ones that it has given out and given up: it keeps them.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const carriedOver = (verdict: Verdict, theirs: Statement, listenerIncarnationId: string): Statement => {
-  const said = heard(theirs, listenerIncarnationId)
-  return said.peerIncarnationId === listenerIncarnationId && said.epoch !== verdict.epoch ? { ...said, ...fresh } : said
+  const { base, epoch, next, peerIncarnationId } = theirs
+  if (epoch === verdict.epoch && peerIncarnationId === listenerIncarnationId) return theirs
+  const goesOn = epoch === verdict.epoch && peerIncarnationId === undefined
+  return goesOn ? { ...theirs, ...fresh, base, next } : { ...theirs, ...fresh }
 }
 
 /**

@@ -91,10 +91,11 @@ export interface IncomingChannel {
  * Opens and accepts channels.
  *
  * - `dial` opens one channel, which lives as long as the surrounding scope (closed gracefully at its end). Addresses
- *   that end in `/p2p/<peer>` are direct and tried first, others are relays. It can be interrupted at any moment
+ *   that end in `/p2p/<peer>` are the peer's own and tried first, others are relays. It can be interrupted at any moment
  *   within milliseconds and then leaves nothing open. Concurrent dials to one peer share a connection, not a channel.
  * - `incoming` has the channels that peers open, at most 256 untaken; further ones are refused.
- * - `disconnected` names peers whose last connection has gone, at most 256; a safety net, so that the oldest may fall out.
+ * - `disconnected` names peers whose last connection has gone and with whom there was a channel on one, at most 256; a safety
+ *   net, so that the oldest may fall out.
  *
  * @since 0.1.0
  * @category tags
@@ -103,10 +104,15 @@ export class ConnectionFactory extends Context.Tag("effect-remotes/ConnectionFac
   ConnectionFactory,
   {
     readonly localPeerId: PeerId
-    /** The addresses at which others reach this kernel, each ending in `/p2p/<own peer id>`. */
+    /**
+     * The addresses at which others reach this kernel now, each ending in `/p2p/<own peer id>`: the direct ones, then those
+     * through relays that have agreed to it.
+     */
     readonly listenAddresses: Effect.Effect<ReadonlyArray<string>>
     readonly dial: (peer: PeerId, hints: ReadonlyArray<string>) => Effect.Effect<Channel, DialError, Scope.Scope>
     readonly incoming: Mailbox.ReadonlyMailbox<IncomingChannel>
     readonly disconnected: Mailbox.ReadonlyMailbox<PeerId>
+    /** Tries relays that are out of reach again at once, and those that seem in reach as well, as after a wake from sleep. */
+    readonly resetBackoffs: Effect.Effect<void>
   }
 >() {}

@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { excerpt } from "../errors/excerpt.ts"
 import type { OutcomeUnknownError } from "../errors/RemoteError.ts"
 import type { Delivery } from "../protocol/Delivery.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
@@ -22,7 +23,7 @@ export class DeliveryRefused extends Schema.TaggedError<DeliveryRefused>()("Deli
   reason: Schema.String
 }) {
   override get message() {
-    return `refused (${this.code}): ${this.reason}`
+    return `refused (${excerpt(this.code)}): ${excerpt(this.reason)}`
   }
 }
 

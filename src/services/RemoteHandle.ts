@@ -28,6 +28,7 @@ import type { LinkState } from "./Transport.ts"
  * @category models
  */
 export interface Receipt {
+  /** The message's number in the conversation; 0 for a `BringOutYourDead` that was suppressed as an echo. */
   readonly seq: number
   /**
    * Waits until the peer has committed the message. Fails with `DeliveryRejectedError` when its kernel refused it, and
@@ -56,6 +57,8 @@ export interface RemoteStatus {
   readonly held: boolean
   /** How many messages this handle has transmitted again since it was made. */
   readonly resent: number
+  /** How many messages of the peer's never came, and were passed, since this handle was made. */
+  readonly lostByPeer: number
 }
 
 /**
@@ -86,7 +89,14 @@ export interface RemoteHandleService {
    *
    * Inside `RemoteStore.transaction` it joins it: the message is durable, and leaves, with the commit. It never waits there;
    * beyond twice the pending limits it fails with `ResourceLimitError`. Outside it is durable before this returns (many at
-   * once share one commit), and waits while the pending limits (default 10,000 messages, 64 MiB) are reached.
+   * once share one commit), and waits while the pending limits (default 10,000 messages, 64 MiB) are reached; with the option
+   * `overflow: "fail"` it fails with `ResourceLimitError` instead.
+   *
+   * Everything but a `Message` is the kernel's own traffic and has a reserve beyond these limits (default 1,000 messages, 8 MiB),
+   * in a transaction as well as outside; only when that is taken up, too, does it wait or fail like a `Message`.
+   *
+   * A `BringOutYourDead` is suppressed, uses no number and counts as acknowledged, once for each that the peer's kernel has sent
+   * since the last one was: it only says what the reap that the peer asked for ends with.
    *
    * A message over `maxMessageSize` fails with `ResourceLimitError` (`messageSize`) and uses no number.
    */
@@ -94,6 +104,9 @@ export interface RemoteHandleService {
   /**
    * Asks the peer for what an OCAP URL of its names, and answers with the reference by which to call it. Fails with
    * `RedemptionTimeoutError` after (`redemptionRetries` + 1) × `ackTimeout` (default 40 s).
+   *
+   * The question is on record, by a digest of the URL: asked again within that time, also after a crash of this kernel, it is not
+   * sent again, and the answer to the first one serves, whenever it came. An answer that nobody waits for any more is ignored.
    */
   readonly redeemOcapUrl: (
     url: OcapUrl

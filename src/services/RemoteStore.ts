@@ -64,7 +64,8 @@ export interface PendingMessage {
 }
 
 /**
- * Why a message ended without being delivered, or without this side knowing whether it was.
+ * Why a message ended without being delivered, or without this side knowing whether it was. A letter with the reason
+ * `LostByPeer` stands for messages of a peer of the base profile that never came, as many as `detail` says from `seq` on.
  *
  * @since 0.1.0
  * @category models
@@ -77,6 +78,7 @@ export type DeadLetterReason =
   | "RejectedHere"
   | "HandlerFailed"
   | "Malformed"
+  | "LostByPeer"
 
 /**
  * A message that ended other than well, kept for people to look at.
@@ -96,6 +98,24 @@ export interface DeadLetter {
   readonly detail: string
   /** When it ended, in milliseconds since the Unix epoch. */
   readonly at: number
+}
+
+/**
+ * A redemption that this kernel asked a peer for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredRedemption {
+  readonly peerId: PeerId
+  /** Names the request in the peer's answer. */
+  readonly replyKey: string
+  /** The SHA-256 of the URL in hexadecimal; whoever has the URL itself has what it names. */
+  readonly urlDigest: string
+  /** Until when the answer is of interest, in milliseconds since the Unix epoch. */
+  readonly expiresAt: number
+  /** What the peer answered; undefined while it has not. */
+  readonly answer: { readonly ok: boolean; readonly value: string } | undefined
 }
 
 /**
@@ -166,7 +186,7 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     readonly findRemote: (peer: PeerId) => Effect.Effect<Option.Option<RemoteRecord>, StoreError>
     /** Inserts or replaces the record of its peer. */
     readonly putRemote: (record: RemoteRecord) => Effect.Effect<void, StoreError>
-    /** Removes the record and everything pending for the peer; dead letters stay. */
+    /** Removes the record, and everything pending for the peer or asked of it; dead letters stay. */
     readonly removeRemote: (peer: PeerId) => Effect.Effect<void, StoreError>
 
     /** Appends messages, in rising order of `seq`. */
@@ -185,6 +205,14 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     ) => Effect.Effect<{ readonly messages: number; readonly bytes: number }, StoreError>
     /** Removes all pending messages up to and including `throughSeq`. */
     readonly removePending: (peer: PeerId, throughSeq: number) => Effect.Effect<void, StoreError>
+
+    /** Inserts the redemption, or replaces that of the same peer and reply key. */
+    readonly putRedemption: (redemption: StoredRedemption) => Effect.Effect<void, StoreError>
+    /** The redemptions asked of a peer, the first to expire first. */
+    readonly listRedemptions: (peer: PeerId) => Effect.Effect<ReadonlyArray<StoredRedemption>, StoreError>
+    readonly removeRedemption: (peer: PeerId, replyKey: string) => Effect.Effect<void, StoreError>
+    /** Removes all redemptions asked of a peer. */
+    readonly clearRedemptions: (peer: PeerId) => Effect.Effect<void, StoreError>
 
     /** Keeps letters; the oldest beyond the store's cap (default 10,000) fall out. */
     readonly addDeadLetters: (letters: ReadonlyArray<Omit<DeadLetter, "id">>) => Effect.Effect<void, StoreError>

@@ -6,7 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { InvalidPeerIdError } from "../errors/AddressError.ts"
+import type { InvalidAddressError, InvalidPeerIdError } from "../errors/AddressError.ts"
 import type { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import type { InvalidOcapUrlError, UnknownOcapUrlError } from "../errors/IdentityError.ts"
 import type { OutcomeUnknownError, RedemptionRefusedError, RedemptionTimeoutError } from "../errors/RemoteError.ts"
@@ -16,6 +16,14 @@ import type { OcapUrl } from "../protocol/OcapUrl.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import type { DeliverError, RemoteHandleService, RemoteStatus } from "./RemoteHandle.ts"
 import { RemoteHandle } from "./RemoteHandle.ts"
+
+/**
+ * What asking for a handle can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type GetError = InvalidPeerIdError | InvalidAddressError | ResourceLimitError | NetworkStoppedError | StoreError
 
 /**
  * What a redemption can fail with.
@@ -44,12 +52,13 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
     readonly localPeerId: PeerId
     /**
      * The handle for a peer; the same one for the same peer. `hints` are added to the addresses on record. Fails with
-     * `InvalidPeerIdError` when the text is no peer id, with `ResourceLimitError` when there are `maxRemotes` already.
+     * `InvalidPeerIdError` when the text is no peer id, with `InvalidAddressError` when a hint is no multiaddr (then none is
+     * added), with `ResourceLimitError` when there are `maxRemotes` already.
      */
     readonly get: (
       peer: string,
       options?: { readonly hints?: ReadonlyArray<string> }
-    ) => Effect.Effect<RemoteHandleService, InvalidPeerIdError | ResourceLimitError | NetworkStoppedError | StoreError>
+    ) => Effect.Effect<RemoteHandleService, GetError>
     /** What every handle is doing. */
     readonly list: Effect.Effect<ReadonlyArray<RemoteStatus>>
     /**
@@ -73,7 +82,7 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
 export const layerHandle = (
   peer: string,
   options?: { readonly hints?: ReadonlyArray<string> }
-): Layer.Layer<RemoteHandle, InvalidPeerIdError | ResourceLimitError | NetworkStoppedError | StoreError, Remotes> =>
+): Layer.Layer<RemoteHandle, GetError, Remotes> =>
   Layer.effect(
     RemoteHandle,
     Effect.flatMap(Remotes, (remotes) => remotes.get(peer, options))

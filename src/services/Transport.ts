@@ -97,6 +97,8 @@ export type LinkEvent =
       readonly stated: Statement | undefined
     }
   | { readonly _tag: "Frames"; readonly channel: number; readonly frames: ReadonlyArray<Uint8Array> }
+  /** The reader asked for it with `Link.remind`. */
+  | { readonly _tag: "Reminded"; readonly channel: number }
   | { readonly _tag: "Lost"; readonly channel: number; readonly error: LinkError }
 
 /**
@@ -132,6 +134,11 @@ export interface Link {
    * channel is lost with `ProbeTimeoutError`.
    */
   readonly expect: (channel: number, answer: boolean) => void
+  /**
+   * Puts `Reminded` behind everything that has arrived, so that the reader knows all of it when it decides that something has
+   * been missing for too long.
+   */
+  readonly remind: (channel: number) => Effect.Effect<void>
   /** Aborts that channel, if it is the open one, as lost with this error; the link goes on to dial. */
   readonly drop: (channel: number, error: LinkError) => Effect.Effect<void>
 }

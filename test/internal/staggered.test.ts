@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arr from "effect/Array"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -38,7 +39,7 @@ describe("staggered", () => {
       assert.deepStrictEqual(started, [0, 1, 2])
       yield* TestClock.adjust(300)
       assert.strictEqual(yield* Fiber.join(fiber), "ok")
-      assert.deepStrictEqual(released.sort(), [0, 1])
+      assert.sameMembers(released, [0, 1])
     })
   )
 
@@ -80,7 +81,7 @@ describe("staggered", () => {
       yield* TestClock.adjust(260)
       assert.strictEqual(yield* Effect.flip(Fiber.join(fiber)), "final")
       assert.deepStrictEqual(started, [0, 1])
-      assert.deepStrictEqual(released.sort(), [0, 1])
+      assert.sameMembers(released, [0, 1])
     })
   )
 
@@ -100,17 +101,35 @@ describe("staggered", () => {
       const fiber = yield* run()
       yield* TestClock.adjust(300)
       yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(released.sort(), [0, 1])
+      assert.sameMembers(released, [0, 1])
     })
   )
 
-  it.effect("releases the second of two that succeed at the same moment", () =>
+  it.effect("releases the other of two that succeed at the same moment", () =>
     Effect.gen(function* () {
-      const { released, run } = scene(ok(500, "first"), ok(250, "second"))
-      const fiber = yield* run()
-      yield* TestClock.adjust(500)
-      assert.strictEqual((yield* Fiber.join(fiber)).length > 0, true)
-      assert.lengthOf(released, 1)
+      const go = yield* Deferred.make<void>()
+      const released: Array<string> = []
+      const ended: Array<string> = []
+      const attempt = (name: string): Attempt<string, never> => ({
+        grace: Duration.millis(1),
+        run: Deferred.await(go).pipe(
+          Effect.as(name),
+          Effect.tap(() => Effect.sync(() => ended.push(name)))
+        ),
+        release: () => released.push(name)
+      })
+      const attempts = [attempt("first"), attempt("second")] as const
+      const fiber = yield* Effect.fork(
+        staggered(attempts, { isFinal: () => false, watch: Effect.never, use: Effect.succeed })
+      )
+      yield* TestClock.adjust(1)
+      yield* Deferred.succeed(go, void 0)
+      const winner = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(ended, ["first", "second"])
+      assert.deepStrictEqual(
+        released,
+        ended.filter((name) => name !== winner)
+      )
     })
   )
 

@@ -236,7 +236,11 @@ describe("RemoteIdentityStored: options", () => {
       Effect.gen(function* () {
         const error = yield* Effect.flip(start(options))
         assert.strictEqual(error._tag, "InvalidOptionsError")
-        assert.strictEqual(error.message, `invalid options: ${Object.keys(options)[0]}: must be a positive integer`)
+        const [[name, value] = []] = Object.entries(options)
+        assert.strictEqual(
+          error.message,
+          `invalid options: ${name} must be a whole number from 1 on, but is ${String(value)}`
+        )
         assert.isTrue(Option.isNone(yield* (yield* RemoteStore).loadIdentity))
       })
     )
@@ -248,9 +252,9 @@ describe("RemoteIdentityStored: options", () => {
         const untyped: unknown = { mnemonic: phrase, keySeed: seedA, mnemonics: otherPhrase }
         const error = yield* Effect.flip(startUntyped(untyped))
         assert.strictEqual(error._tag, "InvalidOptionsError")
-        assert.match(error.message, /mnemonic: must be a Redacted string/)
-        assert.match(error.message, /keySeed: must be a Redacted string/)
-        assert.match(error.message, /mnemonics: is unexpected/)
+        assert.match(error.message, /; mnemonic must be a Redacted string$/)
+        assert.match(error.message, /; keySeed must be a Redacted string;/)
+        assert.match(error.message, /mnemonics is no option, but these are: keySeed, mnemonic, relays/)
         assert.notMatch(JSON.stringify(error) + error.message + error.stack, /abandon|a1a1|sausage/)
       })
     )
@@ -281,6 +285,24 @@ describe("RemoteIdentityStored: options", () => {
             ["HINTS", "1"]
           ])
         )
+        const identity = yield* RemoteIdentity.pipe(Effect.provide(layer), Effect.withConfigProvider(provider))
+        assert.strictEqual(identity.peerId, peerA)
+        assert.deepStrictEqual(yield* issueHints(identity), [relay(1)])
+      })
+    )
+  )
+
+  it.effect("reads them from the environment", () =>
+    alone(
+      Effect.gen(function* () {
+        const provider = ConfigProvider.fromMap(
+          new Map([
+            ["REMOTES_KEY_SEED", seedA],
+            ["REMOTES_RELAYS", relays(3).join(",")],
+            ["REMOTES_MAX_URL_RELAY_HINTS", "1"]
+          ])
+        )
+        const layer = RemoteIdentityStored.layerConfig()
         const identity = yield* RemoteIdentity.pipe(Effect.provide(layer), Effect.withConfigProvider(provider))
         assert.strictEqual(identity.peerId, peerA)
         assert.deepStrictEqual(yield* issueHints(identity), [relay(1)])

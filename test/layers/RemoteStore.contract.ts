@@ -16,10 +16,12 @@ import * as PeerId from "../../src/protocol/PeerId.ts"
 import {
   RemoteStore,
   type DeadLetter,
+  type DeadLetterReason,
   type Participant,
   type PendingMessage,
   type RemoteRecord,
-  type StoredIdentity
+  type StoredIdentity,
+  type StoredRedemption
 } from "../../src/services/RemoteStore.ts"
 
 /** A place that keeps what was committed; `layer` opens it, and may be used again after it was closed. */
@@ -63,6 +65,14 @@ export const identity: StoredIdentity = {
   incarnationId: "0b9b7d3e-7d0f-4f1c-8f50-4a7a6b1c2d3e"
 }
 
+export const redemption = (replyKey: string, expiresAt = 5, peerId = bob): StoredRedemption => ({
+  peerId,
+  replyKey,
+  urlDigest: "ef".repeat(32),
+  expiresAt,
+  answer: undefined
+})
+
 export const letter = (seq: number): Omit<DeadLetter, "id"> => ({
   peerId: bob,
   direction: "inbound",
@@ -73,6 +83,18 @@ export const letter = (seq: number): Omit<DeadLetter, "id"> => ({
   detail: "why",
   at: 1_700_000_000_000
 })
+
+/** Each of them; the compiler sees to it that none is missing. */
+const reasons: { readonly [Reason in DeadLetterReason]: Reason } = {
+  GivenUp: "GivenUp",
+  PeerRestarted: "PeerRestarted",
+  SessionReset: "SessionReset",
+  RejectedByPeer: "RejectedByPeer",
+  RejectedHere: "RejectedHere",
+  HandlerFailed: "HandlerFailed",
+  Malformed: "Malformed",
+  LostByPeer: "LostByPeer"
+}
 
 const everything = { fromSeq: 0, maxMessages: 1_000_000, maxBytes: 1_000_000_000 }
 
@@ -128,7 +150,42 @@ export const contract = (name: string, implementation: Implementation): void => 
         assert.isTrue(Option.isNone(yield* store.findRemote(bob)))
         assert.deepStrictEqual(yield* store.readPending(bob, everything), [])
         assert.deepStrictEqual(yield* store.countPending(bob), { messages: 0, bytes: 0 })
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [])
         assert.deepStrictEqual(yield* store.listDeadLetters({ afterId: 0, limit: 10 }), [])
+      })
+    )
+
+    test(
+      "replaces a redemption, lists those of one peer, and removes one or all of them",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const [a, b, c] = [redemption("a", 7), redemption("b", 6), redemption("c", 7)]
+        const other = redemption("a", 7, alice)
+        for (const it of [c, a, b, other]) yield* store.putRedemption(it)
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [b, a, c])
+        const refused = { ...a, answer: { ok: false, value: "\0\ud800" } }
+        const granted = { ...b, expiresAt: 9, answer: { ok: true, value: "ro+1" } }
+        yield* Effect.zipRight(store.putRedemption(refused), store.putRedemption(granted))
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [refused, c, granted])
+        yield* store.removeRedemption(bob, "a")
+        yield* store.removeRedemption(bob, "unknown")
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [c, granted])
+        yield* Effect.flip(
+          store.transaction(
+            Effect.gen(function* () {
+              yield* store.putRedemption(a)
+              yield* store.removeRedemption(bob, "c")
+              yield* store.clearRedemptions(alice)
+              return yield* Effect.fail("undone")
+            })
+          )
+        )
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [c, granted])
+        yield* store.clearRedemptions(bob)
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [])
+        assert.deepStrictEqual(yield* store.listRedemptions(alice), [other])
+        yield* store.removeRemote(alice)
+        assert.deepStrictEqual(yield* store.listRedemptions(alice), [])
       })
     )
 
@@ -145,6 +202,8 @@ export const contract = (name: string, implementation: Implementation): void => 
         yield* store.putRemote({ ...record(alice), incarnationId: undefined, hints: [] })
         yield* store.appendPending(bob, messages(1, 300))
         yield* store.addDeadLetters([letter(1), letter(2)])
+        yield* store.putRedemption({ ...redemption("one"), answer: { ok: true, value: "ro+1" } })
+        yield* store.putRedemption(redemption("two"))
       }),
       Effect.gen(function* () {
         const store = yield* RemoteStore
@@ -169,6 +228,10 @@ export const contract = (name: string, implementation: Implementation): void => 
           letters.map(({ id: _, ...it }) => it),
           [letter(1), letter(2)]
         )
+        assert.deepStrictEqual(yield* store.listRedemptions(bob), [
+          { ...redemption("one"), answer: { ok: true, value: "ro+1" } },
+          redemption("two")
+        ])
       })
     )
 
@@ -330,6 +393,19 @@ export const contract = (name: string, implementation: Implementation): void => 
         )
         assert.deepStrictEqual(yield* seqs(bob), [])
         assert.deepStrictEqual(yield* seqs(alice), [1])
+      })
+    )
+
+    test(
+      "gives back a letter of whatever reason",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.addDeadLetters(Object.values(reasons).map((reason) => ({ ...letter(1), reason })))
+        const kept = yield* store.listDeadLetters({ afterId: 0, limit: 100 })
+        assert.deepStrictEqual(
+          kept.map(({ reason }) => reason),
+          Object.values(reasons)
+        )
       })
     )
 

@@ -22,7 +22,10 @@ contract("SQLite", {
     Effect.gen(function* () {
       const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
       const client = RemoteStoreSql.layerClient(Layer.orDie(SqliteClient.layer({ filename: `${directory}/store.db` })))
-      return { layer: Layer.provide(RemoteStoreSql.layerOptions(options), client) }
+      const store = Layer.catchAll(RemoteStoreSql.layerOptions(options), (error) =>
+        error._tag === "InvalidOptionsError" ? Layer.die(error) : Layer.fail(error)
+      )
+      return { layer: Layer.provide(store, client) }
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.orDie)
 })
 

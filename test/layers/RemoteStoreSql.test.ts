@@ -135,6 +135,7 @@ describe("RemoteStoreSql: the host's own statements", () => {
           "remotes_migrations",
           "remotes_peers",
           "remotes_pending",
+          "remotes_redemptions",
           "remotes_relays"
         ]
       )

@@ -228,6 +228,23 @@ describe("RemotesDurable: acknowledgements", () => {
       }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("takes a message that is repeated once, and acknowledges it again", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const peer = yield* startBasePeer(ids.low)
+      const line = yield* peer.dial(alice.peerId)
+      const repeated = { seq: 1, method: "deliver", params: ["bringOutYourDead"] }
+      yield* line.say({ method: "handshake", params: { incarnationId: "i" } })
+      yield* line.hear
+      yield* line.say(repeated)
+      yield* TestClock.adjust("50 millis")
+      assert.deepStrictEqual(yield* line.hear, { ack: 1 })
+      yield* line.say(repeated)
+      assert.deepStrictEqual(yield* line.hear, { ack: 1 })
+      assert.deepStrictEqual(bodiesOf(alice), ["BringOutYourDead"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("sends everything again to a peer of the base profile, three times, and then dials anew", () =>
     Effect.gen(function* () {
       const alice = yield* startKernel("alice")
@@ -352,6 +369,21 @@ describe("RemotesDurable: giving up", () => {
       assert.strictEqual((yield* handle.status).pendingMessages, 0)
       assert.strictEqual((yield* alice.store.listDeadLetters({ afterId: 0, limit: 10 })).length, 2)
       assert.strictEqual(alice.forgotten[0]?._tag, "GivenUpError")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("before the first contact: what is sent afterwards arrives", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const handle = yield* alice.remotes.get(bob.peerId)
+      yield* sendAll(handle, ["never", "nor this"])
+      yield* handle.giveUp("bob has no address")
+      const receipts = yield* sendAll(yield* handleFor(alice, bob), ["but this"])
+      yield* within("10 seconds", acknowledgeAll(receipts))
+      assert.deepStrictEqual(bodiesOf(bob), ["but this"])
+      yield* within("10 seconds", Effect.flatMap(sendAll(yield* handleFor(bob, alice), ["and back"]), acknowledgeAll))
+      assert.deepStrictEqual(bodiesOf(alice), ["and back"])
     }).pipe(Effect.provide(layerNetwork))
   )
 

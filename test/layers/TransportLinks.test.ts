@@ -129,8 +129,18 @@ describe("TransportLinks", () => {
 
   it.scoped("keeps one channel, and reports no loss, when both sides dial at once", () =>
     Effect.gen(function* () {
+      const network = yield* Network
       const alice = yield* startKernel("alice")
       const bob = yield* startKernel("bob")
+      yield* network.delay("all", "all", { latency: "20 millis" })
+      const states: Array<string> = []
+      for (const [kernel, other] of [
+        [alice, bob],
+        [bob, alice]
+      ] as const) {
+        const link = yield* linkOf(kernel, other)
+        yield* Effect.forkScoped(Stream.runForEach(link.changes, ({ _tag }) => Effect.sync(() => states.push(_tag))))
+      }
       const handles = yield* Effect.all([handleFor(alice, bob), handleFor(bob, alice)])
       const receipts = yield* Effect.forEach(handles, (handle) => sendAll(handle, numbered(1, 20)), {
         concurrency: "unbounded"
@@ -140,7 +150,10 @@ describe("TransportLinks", () => {
       yield* fiber
       assert.deepStrictEqual(bodiesOf(alice), numbered(1, 20))
       assert.deepStrictEqual(bodiesOf(bob), numbered(1, 20))
-      assert.strictEqual(yield* (yield* Network).openChannels(), 1)
+      assert.strictEqual(yield* network.openChannels(), 1)
+      assert.strictEqual(yield* network.dials(alice.peerId, bob.peerId), 1)
+      assert.strictEqual(yield* network.dials(bob.peerId, alice.peerId), 1)
+      assert.notInclude(states, "BackingOff")
     }).pipe(Effect.provide(layerNetwork))
   )
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
 import * as Handshake from "../../src/protocol/Handshake.ts"
 import type { Statement } from "../../src/protocol/Session.ts"
 
@@ -12,21 +13,21 @@ const tags = ["handshake", "handshakeAck"] as const
 const id = FastCheck.oneof(
   FastCheck.uuid(),
   FastCheck.string({ unit: "binary", minLength: 1, maxLength: 40 }),
-  FastCheck.constantFrom("a", '"', "\ud83d", "x".repeat(Handshake.maxIdLength))
+  FastCheck.constantFrom("a", '"', "\ud83d", "x".repeat(Handshake.maxIdLength), "\0".repeat(Handshake.maxIdLength))
 )
 const count = FastCheck.oneof(FastCheck.nat(5), FastCheck.nat(), FastCheck.constantFrom(Number.MAX_SAFE_INTEGER - 1))
+
+const large = count.map((it) => it % 2 ** 50)
 
 /** Any that can be: acknowledged < base <= next and sent < next. */
 const statement = (incarnationId: string): FastCheck.Arbitrary<Statement> =>
   FastCheck.tuple(
     FastCheck.option(id, { nil: undefined }),
-    count,
-    count,
-    FastCheck.array(count, { minLength: 4, maxLength: 4 })
-  ).map(([peerIncarnationId, epoch, received, numbers]) => {
-    const [first = 0, second = 0, third = 0, sent = 0] = numbers.sort((a, b) => a - b).map((n) => n % 2 ** 50)
-    const sorted = [first, second, third].sort((a, b) => a - b)
-    const [acknowledged = 0, base = 0, next = 0] = [sorted[0], (sorted[1] ?? 0) + 1, (sorted[2] ?? 0) + 1]
+    FastCheck.record({ epoch: count, received: count, acknowledged: large }),
+    FastCheck.tuple(large, large, count)
+  ).map(([peerIncarnationId, { acknowledged, epoch, received }, [abandoned, pending, sent]]) => {
+    const base = acknowledged + 1 + abandoned
+    const next = base + pending
     return { incarnationId, peerIncarnationId, epoch, received, acknowledged, base, next, sent: sent % next }
   })
 const channelName = FastCheck.record({ process: id, dial: count }, { noNullPrototype: true })
@@ -44,6 +45,19 @@ const hello: FastCheck.Arbitrary<Handshake.Hello> = FastCheck.tuple(FastCheck.co
       ),
       { nil: undefined }
     ).map((extensions) => ({ _tag, incarnationId, extensions }))
+)
+
+const Members = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+const parse = Schema.decodeSync(
+  Schema.parseJson(
+    Schema.Struct({
+      method: Schema.String,
+      params: Schema.Struct(
+        { extensions: Schema.optional(Schema.Struct({ session: Members, channel: Members })) },
+        { key: Schema.String, value: Schema.Unknown }
+      )
+    })
+  )
 )
 
 const decodeText = (text: string, expected: Handshake.Hello["_tag"] = "handshake") =>
@@ -128,10 +142,7 @@ describe("Handshake", () => {
     "passes over members that it does not know",
     [hello, FastCheck.jsonValue()],
     ([hello, extra]) => {
-      const { method, params } = JSON.parse(decoder.decode(Handshake.encode(hello))) as {
-        readonly method: string
-        readonly params: { readonly extensions?: { readonly session: object; readonly channel: object } }
-      }
+      const { method, params } = parse(decoder.decode(Handshake.encode(hello)))
       const extensions = params.extensions && {
         unknown: extra,
         session: { ...params.extensions.session, unknown: extra },

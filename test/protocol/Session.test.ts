@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import * as PeerId from "../../src/protocol/PeerId.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import type { Op } from "./Session.model.ts"
 import { run, script } from "./Session.model.ts"
@@ -49,13 +48,14 @@ describe("Session", () => {
       const verdict = Session.settle(mine, theirs)
       const mirrored = Session.settle(theirs, mine)
       assert.strictEqual(verdict.epoch, mirrored.epoch)
-      assert.strictEqual(verdict._tag === "First", mine.peerIncarnationId === undefined)
+      const nobodyMet = mine.peerIncarnationId === undefined
+      assert.strictEqual(verdict._tag === "First", nobodyMet && (mine.next === 1 || verdict.epoch === 0))
       assert.strictEqual(
         verdict._tag === "Restarted",
         mine.peerIncarnationId !== undefined && mine.peerIncarnationId !== theirs.incarnationId
       )
       if (verdict._tag === "Same") assert.strictEqual(verdict.epoch, mine.epoch)
-      if (verdict._tag === "RolledBack") assert.isAbove(verdict.epoch, mine.epoch)
+      if (verdict._tag === "RolledBack") assert.isAbove(verdict.epoch, nobodyMet ? 0 : mine.epoch)
     },
     many
   )
@@ -109,27 +109,20 @@ describe("Session", () => {
     assert.deepStrictEqual(Session.settle(Session.firstStatement("B2"), mine), { _tag: "First", epoch: 0 })
   })
 
+  it("tells a first contact from a store that went back to before it, if that has anything to say", () => {
+    const theirs = atOther({ received: 2 })
+    const unsent = { ...Session.firstStatement("A"), next: 4 }
+    assert.deepStrictEqual(Session.settle(unsent, theirs), { _tag: "RolledBack", epoch: 1 })
+    assert.deepStrictEqual(Session.settle(unsent, atOther({ epoch: 3 })), { _tag: "RolledBack", epoch: 3 })
+    assert.deepStrictEqual(Session.settle(unsent, atOther()), { _tag: "First", epoch: 0 })
+    // A stranger must not be able to put itself on record by claiming to be none.
+    assert.deepStrictEqual(Session.settle(Session.firstStatement("A"), theirs), { _tag: "First", epoch: 1 })
+    assert.deepStrictEqual(Session.settle(theirs, Session.firstStatement("A")), { _tag: "RolledBack", epoch: 1 })
+  })
+
   it("takes nothing for received that was never transmitted, however far the numbers have grown", () => {
     const restored = at({ sent: 4, next: 13 })
     assert.deepStrictEqual(Session.settle(restored, atOther({ received: 9 })), { _tag: "RolledBack", epoch: 1 })
-  })
-
-  it("takes a number that was passed for one that may be received, though it was never sent", () => {
-    const gaveUp = Session.statementOf("A", {
-      peerId: PeerId.PeerId.make("12D3KooWFYVfnFKGTuL9KRfpGHyJXC48zqmwZnRLMiUcNGmGPA8E"),
-      hints: [],
-      incarnationId: "B",
-      epoch: 0,
-      nextSeq: 11,
-      sentSeq: 4,
-      acknowledgedSeq: 2,
-      baseSeq: 11,
-      receivedSeq: 0
-    })
-    const passed = atOther({ received: Session.abandoned(4, gaveUp) + 4 })
-    assert.strictEqual(passed.received, 10)
-    assert.deepStrictEqual(Session.settle(gaveUp, passed), { _tag: "Same", epoch: 0 })
-    assert.deepStrictEqual(Session.settle(passed, gaveUp), { _tag: "Same", epoch: 0 })
   })
 
   it("knows which verdicts end a conversation", () => {
@@ -161,10 +154,12 @@ describe("Session", () => {
 
   describe("between two stores", () => {
     const runs = (special: ReadonlyArray<Op["what"]>, numRuns: number) => {
+      const tags = ["First", "Same", "Restarted", "RolledBack"] as const
       const seen = { First: 0, Same: 0, Restarted: 0, RolledBack: 0 }
       FastCheck.assert(
         FastCheck.property(script(special), (ops) => {
-          for (const [tag, count] of Object.entries(run(ops))) seen[tag as keyof typeof seen] += count
+          const verdicts = run(ops)
+          for (const tag of tags) seen[tag] += verdicts[tag]
         }),
         { numRuns }
       )
@@ -179,7 +174,7 @@ describe("Session", () => {
 
     it("notices every store that went back in time or was lost, and goes on from there", { timeout: 60_000 }, () => {
       const seen = runs(["lose", "crash", "tidy", "late", "giveUp", "copy", "copy", "restore", "restore", "wipe"], 6000)
-      for (const count of Object.values(seen)) assert.isAbove(count, 1000)
+      for (const [verdict, count] of Object.entries(seen)) assert.isAbove(count, 300, verdict)
     })
   })
 })

@@ -5,7 +5,7 @@
  */
 import type { Connection, Stream } from "@libp2p/interface"
 import { peerIdFromString } from "@libp2p/peer-id"
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr"
+import type { Multiaddr } from "@multiformats/multiaddr"
 import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,8 +20,9 @@ import { acquireAbortable } from "../../internal/promise.ts"
 import { type Attempt, staggered } from "../../internal/staggered.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as Candidates from "./candidates.ts"
-import * as Connects from "./connects.ts"
-import { isFinal, toDialError } from "./errors.ts"
+import * as Circuit from "./circuit.ts"
+import { abandoned, type Connections } from "./connections.ts"
+import { isFinal, toConnectError, toDialError } from "./errors.ts"
 import * as Node from "./node.ts"
 
 /**
@@ -42,6 +43,9 @@ export interface Options {
   readonly dialStagger: Duration.Duration
   readonly protocols: ReadonlyArray<string>
   readonly isAllowed: (address: Multiaddr) => boolean
+  readonly connections: Connections
+  /** The relays that this side uses. */
+  readonly relays: () => ReadonlyArray<string>
   /** Fails when the network stops. */
   readonly stopped: Effect.Effect<never, NetworkStoppedError>
   /** Runs what must go on after a dial, in a fiber that the factory owns. */
@@ -66,8 +70,6 @@ const reuseGrace = Duration.seconds(2)
 /** How many peers' last good addresses are remembered. */
 const mostRemembered = 1024
 
-const abandoned = new Error("the dial was given up")
-
 /** The addresses that worked last, of the peers dialed most recently. */
 const makeMemory = () => {
   const addresses = new Map<PeerId, string>()
@@ -87,17 +89,7 @@ const makeMemory = () => {
  */
 export const make = (node: Node.Node, options: Options): Dial => {
   const lastGood = makeMemory()
-  const connects = Connects.make((address, signal) => node.services.transports.dial(multiaddr(address), signal))
-
-  const hasStreams = ({ streams }: Connection): boolean =>
-    streams.some(({ protocol }) => protocol === "" || options.protocols.includes(protocol))
-  const dropUnused = (connection: Connection, error: Error): void => {
-    if (!connects.isClaimed(connection) && !hasStreams(connection)) options.run(Node.drop(connection, error))
-  }
-  const letGo = (connection: Connection): void => {
-    connects.unclaim(connection)
-    dropUnused(connection, abandoned)
-  }
+  const { connections } = options
 
   const openStream = (
     peer: PeerId,
@@ -122,9 +114,9 @@ export const make = (node: Node.Node, options: Options): Dial => {
   const overNew = (peer: PeerId, address: string): Attempt<Opened, DialError> => {
     let connection: Connection | undefined
     let stream: Stream | undefined
-    const connected = acquireAbortable((signal) => connects.join(address, signal), toDialError(peer, address), {
+    const connected = acquireAbortable((signal) => connections.join(address, signal), toConnectError(peer, address), {
       taken: (it) => (connection = it),
-      late: letGo
+      late: connections.letGo
     })
     return {
       grace: options.dialStagger,
@@ -138,14 +130,14 @@ export const make = (node: Node.Node, options: Options): Dial => {
       ),
       release: () => {
         stream?.abort(abandoned)
-        if (connection !== undefined) letGo(connection)
+        if (connection !== undefined) connections.letGo(connection)
       }
     }
   }
 
   const overOpen = (peer: PeerId, connection: Connection): Attempt<Opened, DialError> => {
     let stream: Stream | undefined
-    connects.claim(connection)
+    connections.claim(connection)
     const isDead = ({ _tag }: DialError) => _tag === "MuxerClosedError" || _tag === "DialTimeoutError"
     return {
       grace: reuseGrace,
@@ -156,7 +148,7 @@ export const make = (node: Node.Node, options: Options): Dial => {
       ),
       release: () => {
         stream?.abort(abandoned)
-        connects.unclaim(connection)
+        connections.unclaim(connection)
       }
     }
   }
@@ -171,8 +163,12 @@ export const make = (node: Node.Node, options: Options): Dial => {
     Effect.suspend(() => {
       const open = node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === "open")
       const best = open.find(({ direct, limits }) => direct && limits === undefined) ?? open[0]
-      const attempts = Candidates.make(peer, hints, lastGood.get(peer)).map((address) =>
-        options.isAllowed(address) ? overNew(peer, address.toString()) : denied(peer, address.toString())
+      const { canDial } = node.services.transports
+      const sources = { hints, relays: options.relays(), lastGood: lastGood.get(peer), canDial }
+      const attempts = Candidates.make(peer, sources).map((address) =>
+        options.isAllowed(Circuit.relayOf(address) ?? address)
+          ? overNew(peer, address.toString())
+          : denied(peer, address.toString())
       )
       if (best !== undefined) attempts.unshift(overOpen(peer, best))
       if (!Arr.isNonEmptyReadonlyArray(attempts)) return Effect.fail(new NoAddressError({ peerId: peer }))
@@ -181,9 +177,9 @@ export const make = (node: Node.Node, options: Options): Dial => {
         watch: options.stopped,
         use: (opened) => {
           const { connection } = opened
-          connects.unclaim(connection)
+          connections.unclaim(connection)
           if (connection.direction === "outbound") lastGood.set(peer, connection.remoteAddr.toString())
-          if (best !== undefined && best !== connection) dropUnused(best, abandoned)
+          if (best !== undefined && best !== connection) connections.dropUnused(best, abandoned)
           return use(opened)
         }
       })

@@ -25,8 +25,9 @@ const text = (value: unknown): string | undefined => (typeof value === "string" 
 const facts = (thrown: unknown, depth = 0): ReadonlyArray<Facts> => {
   if (typeof thrown !== "object" || thrown === null || depth > 8) return []
   const get = (key: string): unknown => Reflect.get(thrown, key)
-  const errors = get("errors")
-  const inner = [get("error"), get("cause"), ...(Array.isArray(errors) ? errors.slice(-8) : [])]
+  const errors: unknown = get("errors")
+  const many: ReadonlyArray<unknown> = Array.isArray(errors) ? errors.slice(-8) : []
+  const inner = [get("error"), get("cause"), ...many]
   const self = { name: text(get("name")) ?? "", code: text(get("code")), message: text(get("message")) ?? "" }
   return [self, ...inner.flatMap((it) => facts(it, depth + 1))]
 }
@@ -34,18 +35,23 @@ const facts = (thrown: unknown, depth = 0): ReadonlyArray<Facts> => {
 const closed = new Set(["MuxerClosedError", "ConnectionClosedError", "ConnectionClosingError", "MuxerUnavailableError"])
 const nameless = new Set(["", "Error", "TypeError", "AggregateError"])
 
+/** Why a relay refused, which libp2p tells only in the text of an error whose name says nothing. */
+const refusal =
+  /\b(?:NO_RESERVATION|RESERVATION_REFUSED|RESOURCE_LIMIT_EXCEEDED|PERMISSION_DENIED|CONNECTION_FAILED)\b/u
+
 /**
- * The shortest word for what went wrong: the last code of the network, else a name, else `NO_RESERVATION` where the text says
- * so, else `UNKNOWN`.
+ * The shortest word for what went wrong: the last code of the network, else a relay's reason, else a name, else `UNKNOWN`.
  *
  * @internal
  */
 export const codeOf = (thrown: unknown): string => {
   const all = facts(thrown)
+  const text = all.map(({ message }) => message).join("\n")
   return (
     all.findLast(({ code }) => code !== undefined)?.code ??
+    refusal.exec(text)?.[0] ??
     all.find(({ name }) => !nameless.has(name))?.name ??
-    (all.some(({ message }) => message.includes("NO_RESERVATION")) ? "NO_RESERVATION" : "UNKNOWN")
+    "UNKNOWN"
   )
 }
 
@@ -72,6 +78,20 @@ export const toDialError =
     if (names.includes("NotStartedError")) return new NetworkStoppedError()
     if (names.some((name) => closed.has(name))) return new MuxerClosedError({ peerId, cause })
     return new DialFailedError({ peerId, address, cause, code: codeOf(thrown) })
+  }
+
+/**
+ * What ended an attempt to connect. The streams that a connection through a relay may have too many of are those to the relay;
+ * another way to the peer may still be free.
+ *
+ * @internal
+ */
+export const toConnectError =
+  (peerId: PeerId, address: string) =>
+  (thrown: unknown): DialError => {
+    const error = toDialError(peerId, address)(thrown)
+    if (error._tag !== "TooManyOutboundProtocolStreamsError") return error
+    return new DialFailedError({ peerId, address, cause: toError(thrown), code: error._tag })
   }
 
 /**

@@ -7,19 +7,17 @@ import { noise } from "@chainsafe/libp2p-noise"
 import { yamux } from "@chainsafe/libp2p-yamux"
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys"
 import { identify } from "@libp2p/identify"
-import type { Connection, Libp2p } from "@libp2p/interface"
+import type { Connection, Libp2p, Transport } from "@libp2p/interface"
 import { ping } from "@libp2p/ping"
-import { tcp } from "@libp2p/tcp"
 import type { Multiaddr } from "@multiformats/multiaddr"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import { createLibp2p } from "libp2p"
+import { createLibp2p, type Libp2pOptions } from "libp2p"
 import { InvalidAddressError } from "../../errors/AddressError.ts"
 import type { ListenError } from "../../errors/ConnectionError.ts"
 import * as Candidates from "./candidates.ts"
+import * as Circuit from "./circuit.ts"
 import { toError, toListenError } from "./errors.ts"
-import * as WebSockets from "./webSockets.ts"
 
 /**
  * The node's transports, past libp2p's dial queue: that one makes all dials to a peer one, has deadlines of its own that are
@@ -31,7 +29,17 @@ export interface Transports {
   readonly dial: (address: Multiaddr, signal: AbortSignal) => Promise<Connection>
   readonly listen: (address: Multiaddr) => Promise<void>
   readonly canListen: (address: Multiaddr) => boolean
+  readonly canDial: (address: Multiaddr) => boolean
+  readonly reservations: () => Circuit.ReservationStore | undefined
 }
+
+/**
+ * How libp2p takes a transport.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransportFactory = NonNullable<Libp2pOptions["transports"]>[number]
 
 /**
  * @internal
@@ -44,13 +52,22 @@ interface Components {
     readonly dial: (address: Multiaddr, options: { readonly signal: AbortSignal }) => Promise<Connection>
     readonly listen: (addresses: Array<Multiaddr>) => Promise<void>
     readonly listenTransportForMultiaddr: (address: Multiaddr) => object | undefined
+    readonly dialTransportForMultiaddr: (address: Multiaddr) => object | undefined
+    readonly getTransports: () => Array<Transport>
   }
 }
 
-const transports = ({ transportManager }: Components): Transports => ({
+/**
+ * Libp2p's transports as a service of the node.
+ *
+ * @internal
+ */
+export const transports = ({ transportManager }: Components): Transports => ({
   dial: (address, signal) => transportManager.dial(address, { signal }),
   listen: (address) => transportManager.listen([address]),
-  canListen: (address) => transportManager.listenTransportForMultiaddr(address) !== undefined
+  canListen: (address) => transportManager.listenTransportForMultiaddr(address) !== undefined,
+  canDial: (address) => transportManager.dialTransportForMultiaddr(address) !== undefined,
+  reservations: () => Circuit.reservationsOf(transportManager.getTransports())
 })
 
 /** A paused stream must not be sent more than libp2p's read buffer (4 MiB) holds, or it is reset. */
@@ -63,25 +80,73 @@ const maxStreamWindowSize = 1_048_576
 const heartbeat = 20_000
 
 /**
+ * What every node has, whether a kernel's or a relay's.
+ *
+ * @internal
+ */
+export const common = async (keySeed: Uint8Array): Promise<Libp2pOptions> => ({
+  start: false,
+  privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
+  connectionEncrypters: [noise()],
+  streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize } })],
+  connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }
+})
+
+/**
+ * Libp2p's own redials, of peers with a tag that it gives to relays, are off: no retries, and none of them at a time.
+ */
+const connectionManager = {
+  reconnectRetries: 0,
+  maxParallelReconnects: 0,
+  inboundConnectionThreshold: 100,
+  maxIncomingPendingConnections: 100
+}
+
+/**
+ * @internal
+ */
+export interface Options {
+  readonly keySeed: Uint8Array
+  readonly isAllowed: (address: Multiaddr) => boolean
+  /** Beside the circuit relay's, which every node has. */
+  readonly transports: ReadonlyArray<TransportFactory>
+}
+
+/**
  * A node that is made but not started.
  *
  * @internal
  */
-export const make = (keySeed: Uint8Array, isAllowed: (address: Multiaddr) => boolean): Effect.Effect<Node> =>
+export const make = ({ isAllowed, keySeed, transports: more }: Options): Effect.Effect<Node> =>
   Effect.promise(async () =>
     createLibp2p({
-      start: false,
-      privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
-      // The place for the circuit relay's transport, when relays come.
-      transports: [tcp(), WebSockets.make],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize } })],
+      ...(await common(keySeed)),
+      transports: [...more, Circuit.make],
       connectionGater: { denyDialMultiaddr: (address) => !isAllowed(address) },
-      connectionManager: { reconnectRetries: 0, inboundConnectionThreshold: 100, maxIncomingPendingConnections: 100 },
-      connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } },
+      connectionManager,
       services: { identify: identify(), ping: ping(), transports }
     })
   )
+
+/**
+ * Reads addresses; the first that is none is named.
+ *
+ * @internal
+ */
+export const parseAddresses = (
+  addresses: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Multiaddr>, InvalidAddressError> =>
+  Effect.forEach(addresses, (address) =>
+    Effect.mapError(Candidates.parse(address), () => new InvalidAddressError({ address, reason: "it is no multiaddr" }))
+  )
+
+const noTransport = (address: Multiaddr): string => {
+  const names = address.getComponents().map(({ name }) => name)
+  if (names.includes("p2p-circuit")) return "relays to be reached through are named in the option relays"
+  if (names.includes("udp"))
+    return "nothing here listens on UDP unless a transport for it is given in the option transports"
+  return "there is no transport to listen on it"
+}
 
 /**
  * Reads the addresses to listen on and checks that the node has a transport for each.
@@ -92,15 +157,12 @@ export const readAddresses = (
   node: Node,
   addresses: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<Multiaddr>, InvalidAddressError> =>
-  Effect.forEach(addresses, (address) =>
-    Option.match(Candidates.parse(address), {
-      onNone: () => Effect.fail(new InvalidAddressError({ address, reason: "it is no multiaddr" })),
-      onSome: (it) =>
-        node.services.transports.canListen(it)
-          ? Effect.succeed(it)
-          : Effect.fail(new InvalidAddressError({ address, reason: "there is no transport to listen on it" }))
-    })
-  )
+  Effect.gen(function* () {
+    const read = yield* parseAddresses(addresses)
+    const unheard = read.find((it) => !node.services.transports.canListen(it))
+    if (unheard === undefined) return read
+    return yield* new InvalidAddressError({ address: unheard.toString(), reason: noTransport(unheard) })
+  })
 
 /**
  * Listens on one address after the other, so that the first that cannot be had is named.

@@ -30,6 +30,21 @@ const isPrivateIp6 = (text: string): boolean => {
   return canonical === "::1" || (first & 0xfe00) === 0xfc00 || (first & 0xffc0) === 0xfe80
 }
 
+const isPlainWs = (address: Multiaddr): boolean => {
+  const names = address.getComponents().map(({ name }) => name)
+  return names.includes("ws") && !names.some((name) => secure.has(name))
+}
+
+const hostOf = (address: Multiaddr) => address.getComponents().find(({ name }) => name !== "ip6zone")
+
+/**
+ * The hosts of those addresses that are plain WebSockets.
+ *
+ * @internal
+ */
+export const plainHosts = (addresses: ReadonlyArray<Multiaddr>): ReadonlyArray<string> =>
+  addresses.filter(isPlainWs).map((it) => hostOf(it)?.value ?? "")
+
 const canonicalHost = (text: string): string => canonicalIp6(text) ?? text.toLowerCase()
 
 /**
@@ -41,10 +56,8 @@ const canonicalHost = (text: string): string => canonicalIp6(text) ?? text.toLow
 export const make = (allowedHosts: Iterable<string>): ((address: Multiaddr) => boolean) => {
   const allowed = new Set(Array.from(allowedHosts, canonicalHost))
   return (address) => {
-    const parts = address.getComponents()
-    const isPlain = parts.some(({ name }) => name === "ws") && !parts.some(({ name }) => secure.has(name))
-    if (!isPlain || parts.some(({ name }) => name === "p2p-circuit")) return true
-    const host = parts.find(({ name }) => name !== "ip6zone")
+    if (!isPlainWs(address) || address.getComponents().some(({ name }) => name === "p2p-circuit")) return true
+    const host = hostOf(address)
     const text = host?.value ?? ""
     if (allowed.has(canonicalHost(text))) return true
     switch (host?.name) {

@@ -9,6 +9,7 @@ import type {
 } from "../../services/RemoteStore.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import { PendingQueue, type Undo } from "./PendingQueue.ts"
+import { RedemptionTable } from "./RedemptionTable.ts"
 
 /**
  * What is on a disk, with a journal of how to take back what is not committed.
@@ -23,6 +24,7 @@ export class DiskState {
   #letters: ReadonlyArray<DeadLetter> = []
   #nextLetter = 1
   readonly #journal: Array<Undo> = []
+  readonly redemptions = new RedemptionTable(this.#journal)
   readonly #touched = new Set<PeerId>()
   readonly #maxDeadLetters: number
 
@@ -89,6 +91,7 @@ export class DiskState {
   removeRemote(peer: PeerId): void {
     this.#setRemote(peer, undefined)
     this.removePending(peer, Infinity)
+    this.redemptions.clear(peer)
   }
 
   #setRemote(peer: PeerId, record: RemoteRecord | undefined): void {

@@ -2,11 +2,14 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { EarlyMessages } from "../../protocol/EarlyMessages.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import type { Refusal } from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
+import type { WireMessage } from "../../protocol/WireMessage.ts"
 import type { DeadLetter, RemoteRecord } from "../../services/RemoteStore.ts"
 import * as Outbox from "./Outbox.ts"
+import * as Reserve from "./Reserve.ts"
 
 /**
  * What a waiter for an acknowledgement can be told instead of it.
@@ -44,6 +47,8 @@ export interface Staged {
   received: number | undefined
   incarnationId: string | undefined
   hints: ReadonlyArray<string> | undefined
+  /** What the transaction adds to `Core.echoes`, or takes off it. */
+  echoes: number
   /** Set when the conversation ends in this transaction. */
   ending: Ending | undefined
   /** Runs after the commit. */
@@ -65,6 +70,13 @@ export interface Ending {
 }
 
 /**
+ * A message in its place in the sequence.
+ *
+ * @internal
+ */
+export type Sequenced = Extract<WireMessage, { _tag: "Sequenced" }>
+
+/**
  * The channel that messages go through now.
  *
  * @internal
@@ -75,12 +87,16 @@ export interface OpenChannel {
   readonly extended: boolean
   /** Whether everything is on record that must be before anything is transmitted. */
   writable: boolean
+  /** The lowest number that the peer still sends; it gave up what it had not sent below. */
+  readonly base: number
   /** The highest number that was acknowledged to the peer on this channel. */
   acknowledged: number
   /** Whether an ACK is to go out with the next write, or alone. */
   ackDue: boolean
   /** How many ACK deadlines in a row have passed without progress. */
   rounds: number
+  /** What came on this channel ahead of something that is missing; only from a peer of the base profile. */
+  early: EarlyMessages<Sequenced>
 }
 
 /**
@@ -111,6 +127,8 @@ export interface Core {
   /** Messages and bytes of `deliver` calls that wait for their commit. */
   reservedMessages: number
   reservedBytes: number
+  /** What the kernel's own traffic takes up beyond the limits for everything. */
+  readonly reserve: Reserve.Reserve
   /** The sizes of the messages that were transmitted on this channel and are not settled; the first is number `sizesFrom`. */
   readonly sizes: Array<number>
   sizesFrom: number
@@ -118,8 +136,11 @@ export interface Core {
   /** Whether `pendingBytes` has to be counted anew, because messages were settled whose size is not known here. */
   miscounted: boolean
   resent: number
+  lostByPeer: number
   /** Whether the kernel holds the line: it was busy, or the store was, when the last message was offered to it. */
   held: boolean
+  /** How many `bringOutYourDead` to the peer only answer one of the peer's. */
+  echoes: number
 }
 
 /**
@@ -133,6 +154,7 @@ export const nothingStaged = (): Staged => ({
   received: undefined,
   incarnationId: undefined,
   hints: undefined,
+  echoes: 0,
   ending: undefined,
   after: []
 })
@@ -183,12 +205,15 @@ export const make = (record: RemoteRecord, known: boolean, pendingBytes: number)
   pendingBytes,
   reservedMessages: 0,
   reservedBytes: 0,
+  reserve: Reserve.make(),
   sizes: [],
   sizesFrom: record.nextSeq,
   bytesInFlight: 0,
   miscounted: false,
   resent: 0,
-  held: false
+  held: false,
+  echoes: 0,
+  lostByPeer: 0
 })
 
 /**
@@ -250,6 +275,9 @@ export const settle = (core: Core): boolean => {
     core.bytesInFlight -= size
   }
   Outbox.release(core.outbox, core.window.settled)
+  // The peer has seen these refusals, so nothing waits for them any more.
+  if (core.refusals.length > 0) core.refusals = core.refusals.filter(({ reply }) => reply > core.window.settled)
+  Reserve.settle(core.reserve, core.window.settled)
   const { conversation } = core
   conversation.settled = core.window.settled
   for (let seq = before + 1; conversation.waiters.size > 0 && seq <= core.window.settled; seq += 1) {
@@ -294,6 +322,7 @@ export const beginConversation = (core: Core, { buried, conversation, epoch, why
   core.outbox = Outbox.make(core.window.next)
   core.pendingBytes = 0
   core.miscounted = false
+  Reserve.settle(core.reserve, Infinity)
   forgetFlight(core)
   core.conversation = conversation
   endConversation(ended, why)

@@ -10,6 +10,7 @@ import { PeerRestartedError, SessionResetError } from "../../errors/RemoteError.
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError } from "../../errors/TransportError.ts"
 import type { Deadline } from "../../internal/deadline.ts"
+import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
@@ -18,10 +19,10 @@ import * as WireMessage from "../../protocol/WireMessage.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
 import type { LinkError, LinkEvent } from "../../services/Transport.ts"
-import type { OpenChannel } from "./Core.ts"
+import type { OpenChannel, Sequenced } from "./Core.ts"
 import { forgetFlight, settle } from "./Core.ts"
-import type { Receiver, Sequenced } from "./receiving.ts"
-import { receive } from "./receiving.ts"
+import type { Receiver } from "./receiving.ts"
+import { passHole, receive } from "./receiving.ts"
 import type { Sender } from "./sending.ts"
 import { stageEnding } from "./staging.ts"
 
@@ -36,6 +37,8 @@ export interface Converser extends Sender, Receiver {
   readonly notify: () => void
   /** There may be room for more messages. */
   readonly makeRoom: () => void
+  /** Passes when something of the peer's has been missing for too long. */
+  readonly gapDeadline: Deadline
   /** Passes when settled messages have waited for long enough to be removed from the store. */
   readonly tidy: Deadline
   /** Tells those who wait for the answer to a redemption that none will come. */
@@ -113,26 +116,18 @@ const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Op
 const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
   verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
 
-/** Puts on record what must be there before anything is transmitted: who the peer is, what it abandoned, what may be sent. */
-const recordOpening = (converser: Converser, incarnationId: string, passed: number) => {
+/** Puts on record what must be there before anything is transmitted: who the peer is, and what may be sent. */
+const recordOpening = (converser: Converser, incarnationId: string) => {
   const { core, participant, store } = converser
   core.incarnationId = incarnationId
   if (!core.known && SendWindow.pending(core.window) === 0) return Effect.void
-  return holdLine(
-    converser,
-    store.transaction(
-      Effect.flatMap(store.enlist(participant), () =>
-        passed === 0
-          ? Effect.void
-          : Effect.zipRight(
-              Effect.sync(() => {
-                core.staged.received = core.received + passed
-              }),
-              Effect.logWarning(`the peer abandoned ${passed} messages`)
-            )
-      )
-    )
-  )
+  return holdLine(converser, store.transaction(store.enlist(participant)))
+}
+
+/** What the peer gave up is passed by the first message that comes after it. */
+const tellAbandoned = ({ core }: Converser, said: Session.Statement | undefined) => {
+  const count = said === undefined ? 0 : Session.abandoned(core.received, said)
+  return count === 0 ? Effect.void : Effect.logWarning(`the peer gave up ${count} messages`)
 }
 
 const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) =>
@@ -155,10 +150,13 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
       writable: false,
       acknowledged: 0,
       ackDue: false,
-      rounds: 0
+      rounds: 0,
+      base: said?.base ?? 1,
+      early: EarlyMessages.empty
     }
     core.channel = channel
-    yield* recordOpening(converser, incarnationId, said === undefined ? 0 : Session.abandoned(core.received, said))
+    yield* tellAbandoned(converser, said)
+    yield* recordOpening(converser, incarnationId)
     core.window = SendWindow.open(core.window, said)
     forgetFlight(core)
     if (settle(core)) converser.tidy.armOnce()
@@ -173,6 +171,20 @@ interface Read {
   readonly messages: ReadonlyArray<Sequenced>
   readonly repeated: boolean
   readonly violation: string | undefined
+}
+
+/** A message of a peer of the base profile: one that is next in line brings along those that only waited for it. */
+const arrive = (
+  channel: OpenChannel,
+  received: number,
+  message: Sequenced,
+  bytes: number,
+  messages: Array<Sequenced>
+): ReceiveWindow.Place => {
+  const { early, place, taken } = EarlyMessages.arrive(channel.early, received, { seq: message.seq, bytes, message })
+  channel.early = early
+  messages.push(...taken)
+  return place
 }
 
 /** Decodes frames, takes their ACKs, and picks the messages that are next in line. */
@@ -190,17 +202,16 @@ const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<U
       core.window = window.right
     }
     if (message._tag === "Ack") continue
-    const place = ReceiveWindow.place(core.received + messages.length, message.seq)
-    if (place === "next") messages.push(message)
+    const received = messages.at(-1)?.seq ?? core.received
+    const place = channel.extended
+      ? ReceiveWindow.place(received, message.seq, channel.base)
+      : arrive(channel, received, message, frame.length, messages)
     if (place === "duplicate") repeated = true
-    // To a peer of the base profile the resend will bring what is missing, and this one again.
-    if (place === "early" && channel.extended) {
-      return {
-        messages,
-        repeated,
-        violation: `message ${message.seq} came before message ${core.received + messages.length + 1}`
-      }
+    if (!channel.extended || place === "duplicate") continue
+    if (place === "early") {
+      return { messages, repeated, violation: `message ${message.seq} came before message ${received + 1}` }
     }
+    messages.push(message)
   }
   return { messages, repeated, violation: undefined }
 }
@@ -213,7 +224,7 @@ const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<U
 export const expectAnswer = ({ core, link, redemptions }: Converser): void => {
   const { channel, window } = core
   if (channel?.extended !== true) return
-  link.expect(channel.number, SendWindow.inFlight(window) > 0 || redemptions.size > 0)
+  link.expect(channel.number, SendWindow.inFlight(window) > 0 || redemptions.isAwaited())
 }
 
 const noteProgress = (converser: Converser, channel: OpenChannel): void => {
@@ -259,10 +270,29 @@ const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArr
   return mayRecord() ? undefined : "there is no room for another remote"
 }
 
+/** Has the deadline for what is missing run as long as it is, from when it was noticed or anything was taken last. */
+const watchGap = ({ core, gapDeadline }: Converser, channel: OpenChannel, tookAny: boolean) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    if (core.channel !== channel) return
+    const { since } = channel.early
+    channel.early = EarlyMessages.wait(channel.early, now, tookAny)
+    if (channel.early.since === undefined) gapDeadline.disarm()
+    else if (channel.early.since !== since) gapDeadline.arm()
+  })
+
+/** Ends a channel whose peer does what it must not. */
+const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string) =>
+  Effect.gen(function* () {
+    const error = new ProtocolViolationError({ peerId: core.peerId, reason })
+    yield* Effect.logWarning(error.message)
+    yield* link.drop(channel.number, error)
+  })
+
 const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>) =>
   Effect.gen(function* () {
-    const { core, link } = converser
+    const { core } = converser
     const { acknowledged } = core.window
+    const wasWaiting = channel.early.since !== undefined
     const { messages, repeated, violation } = read(converser, channel, frames)
     if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
     const objection = strangerViolation(converser, messages)
@@ -275,11 +305,9 @@ const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArr
     }
     converser.wake()
     const reason = objection ?? violation
-    if (reason === undefined) return true
-    const error = new ProtocolViolationError({ peerId: core.peerId, reason })
-    yield* Effect.logWarning(error.message)
-    yield* link.drop(channel.number, error)
-    return false
+    if (reason !== undefined) yield* hangUp(converser, channel, reason)
+    else if (wasWaiting || channel.early.held.length > 0) yield* watchGap(converser, channel, messages.length > 0)
+    return reason === undefined
   })
 
 const onFrames = (converser: Converser, { channel: number, frames }: Extract<LinkEvent, { _tag: "Frames" }>) =>
@@ -294,13 +322,34 @@ const onFrames = (converser: Converser, { channel: number, frames }: Extract<Lin
     }
   })
 
+/** Something may have been missing for too long: then it is passed as lost, on record, and what came after it is taken. */
+const onReminded = (converser: Converser, number: number) =>
+  Effect.gen(function* () {
+    const { config, core } = converser
+    const { channel } = core
+    if (channel?.number !== number) return
+    const now = yield* Clock.currentTimeMillis
+    const passed = EarlyMessages.pass(channel.early, core.received, now, Duration.toMillis(config.gapTimeout))
+    if (passed === undefined) return
+    const objection = strangerViolation(converser, passed.taken)
+    if (objection !== undefined) {
+      core.channel = undefined
+      return yield* hangUp(converser, channel, objection)
+    }
+    channel.early = passed.early
+    yield* holdLine(converser, passHole(converser, passed.hole))
+    yield* receiveAll(converser, passed.taken)
+    yield* watchGap(converser, channel, true)
+  })
+
 const onLost = (converser: Converser, number: number, error: LinkError) =>
   Effect.suspend(() => {
-    const { ackDeadline, core, delayedAck, link, notify } = converser
+    const { ackDeadline, core, delayedAck, gapDeadline, link, notify } = converser
     if (core.channel?.number === number) core.channel = undefined
     if (core.channel === undefined) {
       ackDeadline.disarm()
       delayedAck.disarm()
+      gapDeadline.disarm()
       forgetFlight(core)
     }
     notify()
@@ -339,6 +388,8 @@ export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>)
           return onOpened(converser, event)
         case "Frames":
           return onFrames(converser, event)
+        case "Reminded":
+          return onReminded(converser, event.channel)
         case "Lost":
           return onLost(converser, event.channel, event.error)
       }

@@ -1,27 +1,21 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
-import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
-import { DeliveryRejectedError, RedemptionRefusedError } from "../../errors/RemoteError.ts"
+import { DeliveryRejectedError } from "../../errors/RemoteError.ts"
+import type { Delivery } from "../../protocol/Delivery.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
+import type { Hole } from "../../protocol/EarlyMessages.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { DeadLetterReason, Participant, RemoteStore } from "../../services/RemoteStore.ts"
-import type { Core } from "./Core.ts"
+import type { Core, Sequenced } from "./Core.ts"
 import { noteRefusal } from "./Core.ts"
+import { expectEcho } from "./echoes.ts"
+import type { Redemptions } from "./redemptions.ts"
 import { stageBody } from "./staging.ts"
-
-/**
- * A message in its place in the sequence, ready to be taken.
- *
- * @internal
- */
-export type Sequenced = Extract<WireMessage.WireMessage, { _tag: "Sequenced" }>
 
 /**
  * @internal
@@ -32,18 +26,8 @@ export interface Receiver {
   readonly port: KernelPort["Type"]
   readonly identity: RemoteIdentity["Type"]
   readonly participant: Participant
-  readonly redemptions: Redemptions
+  readonly redemptions: Pick<Redemptions, "answer" | "isAwaited">
 }
-
-/**
- * Who waits for the answer to a redemption, by its reply key.
- *
- * @internal
- */
-export type Redemptions = Map<
-  string,
-  Deferred.Deferred<string, RedemptionRefusedError | OutcomeUnknownError | NetworkStoppedError>
->
 
 interface Refused {
   readonly code: string
@@ -131,22 +115,6 @@ const answerRedemption = (receiver: Receiver, url: string, replyKey: string) => 
   })
 }
 
-const settleRedemption = (
-  { core, redemptions }: Receiver,
-  { ok, replyKey, value }: Extract<WireMessage.Content, { _tag: "RedeemUrlReply" }>
-): void => {
-  core.staged.after.push(() => {
-    const waiter = redemptions.get(replyKey)
-    if (waiter === undefined) return
-    redemptions.delete(replyKey)
-    const { peerId } = core
-    Deferred.unsafeDone(
-      waiter,
-      ok ? Effect.succeed(value) : Effect.fail(new RedemptionRefusedError({ peerId, reason: value }))
-    )
-  })
-}
-
 /** Our message was refused: its body moves from what is pending to the dead letters. */
 const noteRejected = (
   { core, store }: Receiver,
@@ -171,12 +139,19 @@ const noteRejected = (
     core.staged.after.push(() => noteRefusal(conversation, new DeliveryRejectedError({ peerId, seq, code, reason })))
   })
 
+/** Runs in the savepoint of the kernel's handler, so that a delivery that is refused leaves nothing to suppress. */
+const receiveDelivery = ({ core, port }: Receiver, delivery: Delivery) =>
+  Effect.suspend(() => {
+    if (delivery._tag === "BringOutYourDead") expectEcho(core)
+    return port.receive(core.peerId, delivery)
+  })
+
 const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, KernelBusy | StoreError> => {
   const { content } = message
   switch (content._tag) {
     case "Deliver":
       return Effect.flatMap(
-        offer(receiver, receiver.port.receive(receiver.core.peerId, content.delivery)),
+        offer(receiver, receiveDelivery(receiver, content.delivery)),
         Either.match({
           onLeft: (refused) => refuse(receiver, message, refused),
           onRight: () => Effect.void
@@ -185,7 +160,7 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
     case "RedeemUrl":
       return answerRedemption(receiver, content.url, content.replyKey)
     case "RedeemUrlReply":
-      return Effect.sync(() => settleRedemption(receiver, content))
+      return receiver.redemptions.answer(content)
     case "Rejected":
       return noteRejected(receiver, content)
     case "Malformed":
@@ -216,3 +191,30 @@ export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>):
       return count
     })
   )
+
+/**
+ * Passes numbers that the peer gave up: a letter tells of them, and the receipt goes on behind them.
+ *
+ * @internal
+ */
+export const passHole = ({ core, participant, store }: Receiver, hole: Hole): Effect.Effect<void, StoreError> => {
+  const { from, through } = hole
+  const numbers = from === through ? `message ${from}` : `messages ${from} to ${through}`
+  return Effect.zipRight(
+    store.transaction(
+      Effect.gen(function* () {
+        yield* store.enlist(participant)
+        const at = yield* Clock.currentTimeMillis
+        const { epoch, peerId, staged } = core
+        const detail = `${numbers} never came`
+        const letter = { peerId, epoch, seq: from, body: emptyBody, detail, at } as const
+        staged.letters.push({ ...letter, direction: "inbound", reason: "LostByPeer" })
+        staged.received = through
+        staged.after.push(() => {
+          core.lostByPeer += through - from + 1
+        })
+      })
+    ),
+    Effect.logWarning(`the peer lost ${numbers}; going on behind`)
+  )
+}

@@ -43,6 +43,15 @@ export interface Sender {
 const ackFor = (core: Core, cursor: number): number =>
   ReceiveWindow.acknowledgeable(core.received, core.refusals, cursor)
 
+/**
+ * The ACK that goes with messages. While something of the peer's is missing, one that says nothing new is left out: an
+ * ocap-kernel might take it for progress, and put off the resend that brings what is missing.
+ */
+const ridingAck = (core: Core, channel: OpenChannel, cursor: number): number => {
+  const ack = ackFor(core, cursor)
+  return channel.early.held.length > 0 && ack <= channel.acknowledged ? 0 : ack
+}
+
 const noteAck = (sender: Sender, channel: OpenChannel, ack: number): void => {
   channel.acknowledged = Math.max(channel.acknowledged, ack)
   channel.ackDue = false
@@ -71,7 +80,7 @@ const load = ({ core, store }: Sender, channel: OpenChannel) =>
 const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
   const { core, link } = sender
   const { cursor: from, sent } = core.window
-  const write = Outbox.write(core.outbox, from, most, (through) => ackFor(core, through + 1))
+  const write = Outbox.write(core.outbox, from, most, (through) => ridingAck(core, channel, through + 1))
   core.resent += Math.max(0, Math.min(write.through, sent) - from + 1)
   noteTransmitted(core, from, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)

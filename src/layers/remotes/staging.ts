@@ -103,6 +103,7 @@ const commit = (core: Core, wake: () => void): void => {
   core.hints = staged.hints ?? core.hints
   core.received = staged.received ?? core.received
   core.refusals.push(...staged.refusals)
+  core.echoes = Math.max(0, core.echoes + staged.echoes)
   if (ending !== undefined) beginConversation(core, ending)
   const bodies = ending === undefined ? staged.bodies : staged.bodies.slice(ending.buried)
   bodies.forEach((body, index) => {
@@ -117,13 +118,14 @@ const commit = (core: Core, wake: () => void): void => {
 const copy = (staged: Staged): (() => Staged) => {
   const { after, bodies, letters, refusals, written } = staged
   const lengths = [bodies.length, letters.length, refusals.length, after.length] as const
-  const { ending, hints, incarnationId, received } = staged
+  const { echoes, ending, hints, incarnationId, received } = staged
   return () => ({
     bodies: bodies.slice(0, lengths[0]),
     written: Math.min(written, lengths[0]),
     letters: letters.slice(0, lengths[1]),
     refusals: refusals.slice(0, lengths[2]),
     after: after.slice(0, lengths[3]),
+    echoes,
     ending,
     hints,
     incarnationId,
@@ -167,7 +169,8 @@ export const stageBody = (
 }
 
 /**
- * Stages the end of the conversation: everything pending, in the store and in this transaction, becomes dead letters.
+ * Stages the end of the conversation: everything pending, in the store and in this transaction, becomes dead letters, and no
+ * answer to a redemption will come.
  *
  * @internal
  */
@@ -193,6 +196,9 @@ export const stageEnding = (
     yield* writeStagedBodies(core, store)
     yield* removeSettled(core, store)
     yield* store.buryPending(core.peerId, { epoch: core.epoch, reason, detail, at })
+    yield* store.clearRedemptions(core.peerId)
     const conversation = makeConversation(epoch === undefined ? core.window.settled : 0)
+    // The reaps that the old conversation asked for say nothing to the new one.
+    if (epoch !== undefined) core.staged.echoes = -core.echoes
     core.staged.ending = { why, epoch, buried: core.staged.bodies.length, conversation }
   })

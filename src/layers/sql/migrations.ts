@@ -80,17 +80,28 @@ const tables = ({ bytes, clustered, integer, rising, strict }: Types): ReadonlyA
   )${strict}`
 ]
 
+const redemptions = ({ clustered, integer }: Types): string =>
+  `CREATE TABLE remotes_redemptions (
+    peer_id TEXT NOT NULL,
+    reply_key TEXT NOT NULL,
+    url_digest TEXT NOT NULL,
+    expires_at ${integer} NOT NULL,
+    answer TEXT,
+    PRIMARY KEY (peer_id, reply_key)
+  )${clustered}`
+
+const typesOf = (sql: SqlClient.SqlClient): Types => sql.onDialectOrElse({ pg: () => postgres, orElse: () => sqlite })
+
+const createRedemptions = Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(redemptions(typesOf(sql))))
+
 const createTables = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  Effect.forEach(
-    tables(sql.onDialectOrElse({ pg: () => postgres, orElse: () => sqlite })),
-    (statement) => sql.unsafe(statement),
-    { discard: true }
-  )
+  Effect.forEach(tables(typesOf(sql)), (statement) => sql.unsafe(statement), { discard: true })
 )
 
 /** Never edit what was released: add the next number. */
 const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> = {
-  "0001_tables": createTables
+  "0001_tables": createTables,
+  "0002_redemptions": createRedemptions
 }
 
 /**

@@ -10,7 +10,8 @@ import type {
   KnownRelay,
   PendingMessage,
   RemoteRecord,
-  StoredIdentity
+  StoredIdentity,
+  StoredRedemption
 } from "../../services/RemoteStore.ts"
 
 /** Drivers give 64-bit numbers as numbers, bigints or text. */
@@ -56,11 +57,20 @@ const LetterRow = Schema.Struct({
     "RejectedByPeer",
     "RejectedHere",
     "HandlerFailed",
-    "Malformed"
+    "Malformed",
+    "LostByPeer"
   ),
   detail: Schema.String,
   at: Whole,
   body: Schema.Uint8ArrayFromSelf
+})
+
+const RedemptionRow = Schema.Struct({
+  peer_id: PeerId,
+  reply_key: Schema.String,
+  url_digest: Schema.String,
+  expires_at: Whole,
+  answer: Schema.NullOr(Schema.parseJson(Schema.Struct({ ok: Schema.Boolean, value: Schema.String })))
 })
 
 type Rows = ReadonlyArray<unknown>
@@ -110,6 +120,15 @@ export const remotes = reading("remotes_peers", RemoteRow, (row): RemoteRecord =
   acknowledgedSeq: row.acknowledged_seq,
   baseSeq: row.base_seq,
   receivedSeq: row.received_seq
+}))
+
+/** @internal */
+export const redemptions = reading("remotes_redemptions", RedemptionRow, (row): StoredRedemption => ({
+  peerId: row.peer_id,
+  replyKey: row.reply_key,
+  urlDigest: row.url_digest,
+  expiresAt: row.expires_at,
+  answer: row.answer ?? undefined
 }))
 
 /** @internal */

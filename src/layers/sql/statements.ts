@@ -56,6 +56,7 @@ export const makeStatements = (name: Dialect) => {
       .split(",")
       .map((column) => `${column}=excluded.${column}`)
       .join(",")
+  const redemption = "peer_id,reply_key,url_digest,expires_at,answer"
   const marks = (columns: string) =>
     columns
       .split(",")
@@ -100,6 +101,16 @@ export const makeStatements = (name: Dialect) => {
     ),
     removePending: dialect("DELETE FROM remotes_pending WHERE peer_id=? AND seq<=?"),
     clearPending: dialect("DELETE FROM remotes_pending WHERE peer_id=?"),
+
+    putRedemption: dialect(
+      `INSERT INTO remotes_redemptions(${redemption})VALUES(${marks(redemption)})` +
+        `ON CONFLICT(peer_id,reply_key)DO UPDATE SET ${newer(redemption)}`
+    ),
+    listRedemptions: dialect(
+      `SELECT ${redemption} FROM remotes_redemptions WHERE peer_id=? ORDER BY expires_at,reply_key`
+    ),
+    removeRedemption: dialect("DELETE FROM remotes_redemptions WHERE peer_id=? AND reply_key=?"),
+    clearRedemptions: dialect("DELETE FROM remotes_redemptions WHERE peer_id=?"),
 
     addDeadLetters: bulkInsert(dialect, "remotes_dead_letters", letter.split(",")),
     buryPending: dialect(

@@ -441,6 +441,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     expect: (channel, answer) => {
       if (current?.number === channel) current.expect(answer)
     },
+    remind: (channel) => Effect.sync(() => inbox.offer({ _tag: "Reminded", channel }, eventWeight)),
     drop: (channel, error) => end(channel)(error)
   }
   const actor: LinkActor = {
