@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Main from "effect-remotes"
+import * as Browser from "effect-remotes/browser"
 import * as Sql from "effect-remotes/sql"
 import * as Testing from "effect-remotes/testing"
 
@@ -33,6 +34,12 @@ describe("the public surface", () => {
       "TransportError",
       "TransportLinks"
     ])
+  })
+
+  it("of effect-remotes/browser: all but what only Node can do", () => {
+    const nodeOnly = new Set(["ConnectionFactoryLibp2p", "RelayServer", "RelayServerLibp2p"])
+    const names = Object.keys(Main).filter((name) => !nodeOnly.has(name))
+    assert.deepStrictEqual(Object.keys(Browser).sort(), [...names, "ConnectionFactoryBrowser"].sort())
   })
 
   it("of effect-remotes/sql", () => {

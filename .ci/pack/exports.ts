@@ -22,6 +22,7 @@ registerHooks({
 
 for (const [name, file] of [
   ["effect-remotes", "dist/index.js"],
+  ["effect-remotes/browser", "dist/browser.js"],
   ["effect-remotes/sql", "dist/sql.js"],
   ["effect-remotes/testing", "dist/testing/index.js"]
 ] as const) {

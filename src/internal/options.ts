@@ -242,9 +242,9 @@ export const choice = <const A extends Arr.NonEmptyReadonlyArray<string>>(
 export const structured = <A, I>(
   schema: Schema.Schema<A, I>,
   allowed: string,
-  fallback: A & string,
+  fallback: { readonly value: A; readonly text: string },
   description: string
-) => withDefault(schema, { kind: "structured", allowed, fallback: `\`"${fallback}"\``, description }, () => fallback)
+) => withDefault(schema, { kind: "structured", allowed, fallback: fallback.text, description }, () => fallback.value)
 
 /**
  * What must not be seen: it is never in a message and never in a query string.

@@ -10,9 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { InvalidAddressError } from "../errors/AddressError.ts"
 import type { InvalidOptionsError } from "../errors/ConfigError.ts"
-import type { ListenError } from "../errors/ConnectionError.ts"
 import * as OptionTexts from "../internal/optionTexts.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { RemoteIdentity } from "../services/RemoteIdentity.ts"
@@ -71,7 +69,7 @@ export const toQueryString: (options: typeof Options.Encoded) => Either.Either<s
  * @since 0.1.0
  * @category errors
  */
-export type StartError = InvalidOptionsError | InvalidAddressError | ListenError
+export type StartError = Factory.StartError
 
 /**
  * Starts a node that listens and dials; it stops with the scope, gracefully within the stop deadline, and leaves nothing.
@@ -92,8 +90,7 @@ export const make = (
  */
 export const layer = (
   options: typeof Options.Encoded = {}
-): Layer.Layer<ConnectionFactory, InvalidOptionsError | InvalidAddressError | ListenError, RemoteIdentity> =>
-  Layer.scoped(ConnectionFactory, make(options))
+): Layer.Layer<ConnectionFactory, StartError, RemoteIdentity> => Layer.scoped(ConnectionFactory, make(options))
 
 /**
  * The same as `layer`, with the options that the environment sets (see `fromConfig`), or those that `config` reads.
@@ -103,8 +100,5 @@ export const layer = (
  */
 export const layerConfig = (
   config?: Config.Config.Wrap<typeof Options.Encoded>
-): Layer.Layer<
-  ConnectionFactory,
-  InvalidOptionsError | InvalidAddressError | ListenError | ConfigError.ConfigError,
-  RemoteIdentity
-> => Layer.unwrapEffect(Effect.map(config === undefined ? fromConfig : Config.unwrap(config), layer))
+): Layer.Layer<ConnectionFactory, StartError | ConfigError.ConfigError, RemoteIdentity> =>
+  Layer.unwrapEffect(Effect.map(config === undefined ? fromConfig : Config.unwrap(config), layer))

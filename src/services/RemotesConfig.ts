@@ -89,7 +89,7 @@ export const Options = Schema.Struct({
   giveUp: Declare.structured(
     GiveUp,
     'must be "never", { afterAttempts } from 1 on, or { after } of at least 1 ms',
-    "never",
+    { value: "never", text: '`"never"`' },
     'when to give a peer up by itself while something is pending for it: `{ afterAttempts: 5 }` failed connection attempts in a row, or `{ after: "1 hour" }` without contact; a handshake is contact. `RemotesConfig.giveUpLikeOcapKernel` is 40 s'
   ),
   maxRemotes: Declare.count(10_000, "how many peers may have a record in the store"),

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
@@ -15,10 +16,10 @@ const acknowledgeAll = (receipts: ReadonlyArray<Receipt>) =>
   Effect.forEach(receipts, (receipt) => receipt.acknowledged, { discard: true })
 
 /** Lets virtual time pass until the effect is done. */
-const within = <A, E>(time: string, effect: Effect.Effect<A, E>) =>
+const within = <A, E>(time: Duration.DurationInput, effect: Effect.Effect<A, E>) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.fork(effect)
-    yield* TestClock.adjust(time as "1 second")
+    yield* TestClock.adjust(time)
     return yield* fiber
   })
 

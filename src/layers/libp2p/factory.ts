@@ -13,7 +13,8 @@ import * as Mailbox from "effect/Mailbox"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { InvalidAddressError } from "../../errors/AddressError.ts"
-import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import type { InvalidOptionsError } from "../../errors/ConfigError.ts"
+import { type ListenError, NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import * as Declare from "../../internal/options.ts"
 import * as PeerId from "../../protocol/PeerId.ts"
 import { type Channel, ConnectionFactory, type IncomingChannel } from "../../services/ConnectionFactory.ts"
@@ -28,6 +29,8 @@ import * as Relays from "./relays.ts"
 import { stop, stoppedReason } from "./stopping.ts"
 import * as WsGater from "./wsGater.ts"
 
+const isTransport = (it: unknown): it is Node.TransportFactory => typeof it === "function"
+
 /**
  * Every option and its default.
  *
@@ -35,6 +38,17 @@ import * as WsGater from "./wsGater.ts"
  */
 export const Options = Schema.Struct({
   listen: Declare.texts("multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip4/127.0.0.1/tcp/0/ws`"),
+  transports: Declare.structured(
+    Schema.Array(
+      Schema.Struct({
+        transport: Schema.declare(isTransport),
+        listen: Schema.optional(Schema.Array(Schema.String))
+      })
+    ),
+    "must be a list of { transport, listen? } with libp2p transports such as quic()",
+    { value: [], text: "none" },
+    "libp2p transports beside those that are built in, such as `quic()` of `@chainsafe/libp2p-quic`, and where to listen with them"
+  ),
   relays: Declare.texts(
     "multiaddrs of relays at which this kernel keeps a place, and through which it looks for those of whom it knows no better address; what is no multiaddr is skipped"
   ),
@@ -58,7 +72,24 @@ export const Options = Schema.Struct({
   )
 })
 
+/**
+ * What can be wrong at the start.
+ *
+ * @internal
+ */
+export type StartError = InvalidOptionsError | InvalidAddressError | ListenError
+
 const readOptions = Declare.decoder(Options)
+
+/** Those that a caller brings along come first: they know better than ours what to do with an address. */
+const allTransports = ({ transports }: typeof Options.Type, ours: ReadonlyArray<Node.TransportFactory>) => [
+  ...transports.map(({ transport }) => transport),
+  ...ours
+]
+const allAddresses = ({ listen, transports }: typeof Options.Type): ReadonlyArray<string> => [
+  ...listen,
+  ...transports.flatMap((it) => it.listen ?? [])
+]
 
 /** As many channels that nobody has taken as the service promises. */
 const mostIncoming = 256
@@ -120,7 +151,7 @@ const keepPlaces = (node: Node.Node, relays: ReadonlyArray<Relays.Relay>, option
  */
 export const make = Effect.fnUntraced(function* (
   input: typeof Options.Encoded,
-  transports: ReadonlyArray<Node.TransportFactory>
+  ours: ReadonlyArray<Node.TransportFactory>
 ) {
   const options = yield* readOptions(input)
   const config = yield* RemotesConfig
@@ -128,8 +159,9 @@ export const make = Effect.fnUntraced(function* (
   const { closeTimeout, maxFrameSize = config.maxMessageSize, stopTimeout = config.stopTimeout } = options
   const relays = yield* readRelays(options.relays)
   const isAllowed = WsGater.make([...options.allowedWsHosts, ...WsGater.plainHosts(Relays.addresses(relays))])
-  const node = yield* Node.make({ keySeed: Redacted.value(identity.keySeed), isAllowed, transports })
-  const addresses = yield* Node.readAddresses(node, options.listen)
+  const keySeed = Redacted.value(identity.keySeed)
+  const node = yield* Node.make({ keySeed, isAllowed, transports: allTransports(options, ours) })
+  const addresses = yield* Node.readAddresses(node, allAddresses(options))
 
   const stopped = yield* Deferred.make<never, NetworkStoppedError>()
   const run = yield* FiberSet.makeRuntime<never, void, never>()

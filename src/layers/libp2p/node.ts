@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { createLibp2p, type Libp2pOptions } from "libp2p"
 import { InvalidAddressError } from "../../errors/AddressError.ts"
+import { InvalidOptionsError } from "../../errors/ConfigError.ts"
 import type { ListenError } from "../../errors/ConnectionError.ts"
 import * as Candidates from "./candidates.ts"
 import * as Circuit from "./circuit.ts"
@@ -102,6 +103,13 @@ const connectionManager = {
   maxIncomingPendingConnections: 100
 }
 
+/** All that is not ours, and so may be wrong about a node, is a transport: two of a kind, or one that is none. */
+const setUp = <A>(create: () => Promise<A>): Effect.Effect<A, InvalidOptionsError> =>
+  Effect.tryPromise({
+    try: create,
+    catch: (cause) => new InvalidOptionsError({ problems: [`transports: ${toError(cause).message}`] })
+  })
+
 /**
  * @internal
  */
@@ -117,8 +125,8 @@ export interface Options {
  *
  * @internal
  */
-export const make = ({ isAllowed, keySeed, transports: more }: Options): Effect.Effect<Node> =>
-  Effect.promise(async () =>
+export const make = ({ isAllowed, keySeed, transports: more }: Options): Effect.Effect<Node, InvalidOptionsError> =>
+  setUp(async () =>
     createLibp2p({
       ...(await common(keySeed)),
       transports: [...more, Circuit.make],

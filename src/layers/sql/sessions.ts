@@ -1,6 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import type { SqlError } from "@effect/sql/SqlError"
+import { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -31,9 +31,10 @@ const ours = new WeakSet<Tuple>()
 
 /** `SqliteClient` remembers for minutes that a statement could not be prepared, even if it was only busy. */
 const unprepared = (connection: Connection, sql: string, params: ReadonlyArray<unknown>) =>
-  Effect.try({ try: () => connection.executeUnprepared(sql, params, undefined), catch: (error) => error }).pipe(
-    Effect.flatten
-  )
+  Effect.try({
+    try: () => connection.executeUnprepared(sql, params, undefined),
+    catch: (cause) => new SqlError({ cause, message: "Failed to prepare statement" })
+  }).pipe(Effect.flatten)
 
 const isPrepareError = (error: SqlError) => error.message.startsWith("Failed to prepare")
 

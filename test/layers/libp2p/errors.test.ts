@@ -22,6 +22,11 @@ describe("errors of libp2p", () => {
     ["a name", named("EncryptionFailedError"), "EncryptionFailedError"],
     ["the name of a cause", new Error("outer", { cause: named("StreamResetError") }), "StreamResetError"],
     ["a reservation that is missing", new Error("failed: NO_RESERVATION"), "NO_RESERVATION"],
+    [
+      "a relay's reason before a name that says nothing",
+      named("InvalidMessageError", { message: "failed to connect via relay with status RESOURCE_LIMIT_EXCEEDED" }),
+      "RESOURCE_LIMIT_EXCEEDED"
+    ],
     ["itself as cause", circular, "LoopError"],
     ["nothing", {}, "UNKNOWN"],
     ["null", null, "UNKNOWN"],
@@ -57,6 +62,12 @@ describe("errors of libp2p", () => {
       }
     })
   }
+
+  it("leave other ways open when a relay has too many streams of ours", () => {
+    const error = Errors.toConnectError(bob, "/there")(named("TooManyOutboundProtocolStreamsError"))
+    assert.strictEqual(error._tag === "DialFailedError" && error.code, "TooManyOutboundProtocolStreamsError")
+    assert.isFalse(Errors.isFinal(error))
+  })
 
   it("keep the reason why an address could not be had", () => {
     const text =
