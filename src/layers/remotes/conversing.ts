@@ -261,6 +261,7 @@ const takeAcksBehind = (converser: Converser, waiting: ReadonlyArray<Sequenced>)
   core.window = Either.getOrElse(SendWindow.acknowledge(window, said.ack), () => window)
   if (core.window.acknowledged > window.acknowledged) noteProgress(converser, channel)
   settleNow(converser, said)
+  if (said.through < Infinity) core.window = SendWindow.awaitVerdicts(core.window, said.arrived)
   wake()
 }
 
