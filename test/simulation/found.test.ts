@@ -1,4 +1,4 @@
-/** What crash and fault tests found, at the lowest layer that shows it; told in `docs/found.md`. */
+/** What crash and fault tests found, at the lowest layer that shows it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
