@@ -11,7 +11,7 @@ import * as WireMessage from "./WireMessage.ts"
  * @category models
  */
 export interface Said {
-  /** The highest ACK that may be taken now: up to `through`; 0 if there is none. */
+  /** The highest ACK; 0 if there is none. */
   readonly ack: number
   /** Nothing above this number may be settled yet, because a refusal of what is above it waits as well. */
   readonly through: number
@@ -48,5 +48,5 @@ export const listen = (received: number, waiting: ReadonlyArray<Sequenced>, fram
     }
     ack = Math.max(ack, message.ack)
   }
-  return { ack: Math.min(ack, through), through, arrived }
+  return { ack, through, arrived }
 }

@@ -75,6 +75,25 @@ export const lowestPending = (window: SendWindow): number => Math.max(window.bas
 export const pending = (window: SendWindow): number => window.next - lowestPending(window)
 
 /**
+ * How many messages the peer is not known to have; those that it has may still have to be settled.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const unacknowledged = (window: SendWindow): number => window.next - lowestUnacknowledged(window)
+
+/**
+ * Nothing more is settled before everything up to `arrived` has been received: there are refusals in it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const awaitVerdicts = (window: SendWindow, arrived: number): SendWindow => ({
+  ...window,
+  settleAfter: Math.max(window.settleAfter, arrived)
+})
+
+/**
  * How many messages are on their way on the open channel.
  *
  * @since 0.1.0

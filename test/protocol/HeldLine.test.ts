@@ -23,13 +23,13 @@ describe("HeldLine.listen", () => {
     })
   })
 
-  it("hears no ACK of what is refused further on, or above it", () => {
+  it("hears what is refused further on, from which on nothing is settled", () => {
     assert.deepStrictEqual(HeldLine.listen(4, [], [deliver(5, 1), rejected(6, 3, 3), frame({ ack: 9 })]), {
-      ack: 2,
+      ack: 9,
       through: 2,
       arrived: 6
     })
-    assert.strictEqual(HeldLine.listen(4, [decoded(rejected(5, 1, 8))], [frame({ ack: 9 })]).ack, 0)
+    assert.strictEqual(HeldLine.listen(4, [decoded(rejected(5, 1, 8))], [frame({ ack: 9 })]).through, 0)
   })
 
   it("passes what was taken already, and stops at what comes too early or makes no sense", () => {

@@ -55,6 +55,63 @@ describe("a held line", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("lets ACKs through also where a refusal waits in it", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice", {
+        onReceive: (delivery) =>
+          bodyOf(delivery) === "1" ? new DeliveryRefused({ code: "No", reason: "" }) : Effect.void
+      })
+      const bob = yield* startKernel("bob", {
+        config: { maxPendingMessages: 5 },
+        onReceive: (delivery, remotes) =>
+          Effect.flatMap(remotes.get(alice.peerId), (handle) =>
+            handle.deliver(message(`re: ${bodyOf(delivery)}`))
+          ).pipe(Effect.mapError((cause) => new KernelBusy({ cause })))
+      })
+      const toBob = yield* handleFor(alice, bob)
+      const toAlice = yield* handleFor(bob, alice)
+      yield* Effect.all([network.refuse(alice.peerId), network.refuse(bob.peerId)])
+      const [refused] = yield* bob.store.transaction(sendAll(toAlice, numbered(1, 10)))
+      yield* sendAll(toBob, ["ask"])
+      yield* network.restore
+      const outcome = yield* Effect.fork(Effect.flip(refused?.acknowledged ?? Effect.void))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(bodiesOf(bob), ["ask"])
+      assert.deepStrictEqual(bodiesOf(alice), [...numbered(2, 10), "re: ask"])
+      assert.strictEqual((yield* Fiber.join(outcome))._tag, "DeliveryRejectedError")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("is let go with its channel, so that the next one can tell what the peer has", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", {
+        config: { maxPendingMessages: 5 },
+        onReceive: (delivery, remotes) =>
+          Effect.flatMap(remotes.get(alice.peerId), (handle) =>
+            handle.deliver(message(`re: ${bodyOf(delivery)}`))
+          ).pipe(Effect.mapError((cause) => new KernelBusy({ cause })))
+      })
+      const toBob = yield* handleFor(alice, bob)
+      const toAlice = yield* handleFor(bob, alice)
+      yield* Effect.all([network.refuse(alice.peerId), network.refuse(bob.peerId)])
+      yield* bob.store.transaction(sendAll(toAlice, numbered(1, 10)))
+      yield* sendAll(toBob, ["ask"])
+      yield* network.restore
+      // Alice's messages are on their way when her ACKs are lost.
+      yield* network.delay(alice.peerId, bob.peerId, { latency: "20 millis" })
+      yield* TestClock.adjust("30 millis")
+      while (bodiesOf(alice).length < 10) yield* TestClock.adjust("10 millis")
+      yield* network.reset(alice.peerId, bob.peerId)
+      yield* network.restore
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(bodiesOf(bob), ["ask"])
+      assert.deepStrictEqual(bodiesOf(alice), [...numbered(1, 10), "re: ask"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("does not let an ACK overtake the refusal of what it covers", () =>
     Effect.gen(function* () {
       const network = yield* Network

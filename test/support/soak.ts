@@ -113,8 +113,15 @@ const fault = (sites: ReadonlyArray<Site>, weak: Map<Name, number>, mortal: Map<
     yield* oneOf(faults).pipe(Effect.flatten)
   })
 
-/** Runs it; gives what went wrong. */
-export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<ReadonlyArray<string>> => {
+export interface Soaked {
+  readonly wrong: ReadonlyArray<string>
+  /** How many messages were committed by their receivers, and how often a kernel died: to see that the run is worth something. */
+  readonly received: number
+  readonly deaths: number
+}
+
+/** Runs it. */
+export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Soaked> => {
   const { clock, now, run } = makeFastClock()
   return Effect.gen(function* () {
     const network = yield* Network
@@ -155,14 +162,14 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
     const isOver = () => now() >= seconds * 1000
     const trouble = Effect.whileLoop({
       while: () => !isOver(),
-      body: () => Effect.zipRight(sleep(0, 4000), fault(sites, weak, mortal)),
+      body: () => Effect.zipRight(sleep(0, 2500), fault(sites, weak, mortal)),
       step: () => undefined
     })
     const settledAll = Effect.forEach(pairs, ({ from, to }) => isSettled(from, to.name))
     const story = Effect.gen(function* () {
       yield* network.delay("all", "all", { latency: 3, jitter: 2 })
       for (const site of sites) yield* site.start
-      yield* Effect.all([...pairs.map((pair) => talk(pair, isOver)), trouble, trouble], {
+      yield* Effect.all([...pairs.map((pair) => talk(pair, isOver)), trouble, trouble, trouble], {
         concurrency: "unbounded",
         discard: true
       })
@@ -190,6 +197,7 @@ export const soak = ({ kernels, seconds, seed }: SoakOptions): Effect.Effect<Rea
     const ending = yield* Effect.fork(Effect.forEach(sites, (site) => site.stop, { discard: true }))
     if (!(yield* run(() => ending.unsafePoll() !== null, "1 minute"))) wrong.push("a kernel does not stop")
     else if (!(yield* network.isIdle)) wrong.push("something is left on the network")
-    return wrong
+    const received = sites.flatMap(({ committed }) => committed.filter(({ _tag }) => _tag === "Received")).length
+    return { wrong, received, deaths: sites.reduce((sum, site) => sum + site.deaths(), 0) }
   }).pipe(Effect.scoped, Effect.provide(layerWith({})), Effect.withClock(clock), Effect.withRandom(Random.make(seed)))
 }

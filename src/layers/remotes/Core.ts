@@ -265,6 +265,20 @@ export const noteTransmitted = (core: Core, from: number, sizes: ReadonlyArray<n
 }
 
 /**
+ * What the peer is not known to have. What it has leaves room at once, though it may take until its refusals were read that it
+ * is settled.
+ *
+ * @internal
+ */
+export const unacknowledged = (core: Core): { readonly messages: number; readonly bytes: number } => {
+  const { acknowledged, settled } = core.window
+  const from = Math.max(0, settled + 1 - core.sizesFrom)
+  const through = Math.max(0, acknowledged + 1 - core.sizesFrom)
+  const bytes = core.sizes.slice(from, through).reduce((sum, size) => sum - size, core.pendingBytes)
+  return { messages: SendWindow.unacknowledged(core.window), bytes }
+}
+
+/**
  * Settles what can be settled, up to `through` and given what has `arrived` from the peer, tells those who wait for it, and counts it off.
  *
  * @internal

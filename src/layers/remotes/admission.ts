@@ -7,6 +7,7 @@ import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Placed } from "./committer.ts"
 import type { Core } from "./Core.ts"
+import { unacknowledged } from "./Core.ts"
 import * as Reserve from "./Reserve.ts"
 
 /**
@@ -107,8 +108,9 @@ export const makeAdmission = (core: Core, config: Options): Admission => {
       ),
     objectionInTurn: (lane, size) => {
       const { bodies } = core.staged
-      const messages = SendWindow.pending(core.window) + bodies.length
-      const bytes = bodies.reduce((sum, { length }) => sum + length, core.pendingBytes)
+      const open = unacknowledged(core)
+      const messages = open.messages + bodies.length
+      const bytes = bodies.reduce((sum, { length }) => sum + length, open.bytes)
       const limit = Room.admitInTurn(config, { ...load(), messages, bytes }, lane, size)
       const most = Room.hardLimits(config, lane)
       if (limit === "pendingMessages") return new ResourceLimitError({ limit, current: messages, max: most.messages })

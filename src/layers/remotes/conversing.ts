@@ -281,11 +281,20 @@ const takeAcksBehind = (converser: Converser, waiting: ReadonlyArray<Sequenced>)
   core.window = Either.getOrElse(SendWindow.acknowledge(window, said.ack), () => window)
   if (core.window.acknowledged > window.acknowledged) noteProgress(converser, channel)
   settleNow(converser, said)
+  if (said.through < Infinity) core.window = SendWindow.awaitVerdicts(core.window, said.arrived)
   wake()
 }
 
-/** Takes messages until none is left; while the kernel is busy, the line is held. */
-const receiveAll = (converser: Converser, messages: ReadonlyArray<Sequenced>) =>
+const isLostBehind = ({ behind, link }: Converser, channel: OpenChannel): boolean =>
+  [behind, link.peek()].some((events) =>
+    events.some((event) => event._tag === "Lost" && event.channel === channel.number)
+  )
+
+/**
+ * Takes messages until none is left; while the kernel is busy, the line is held. Gives whether all were taken: what waits when
+ * its channel is lost is let go, because it comes again on the next one, which has to be opened meanwhile.
+ */
+const receiveAll = (converser: Converser, channel: OpenChannel, messages: ReadonlyArray<Sequenced>) =>
   Effect.gen(function* () {
     const { core } = converser
     let left = messages
@@ -295,13 +304,15 @@ const receiveAll = (converser: Converser, messages: ReadonlyArray<Sequenced>) =>
       left = left.slice(count)
       oweAck(converser, false)
       converser.notify()
-      if (left.length === 0) return
+      if (left.length === 0) return true
       core.held = true
       takeAcksBehind(converser, left)
       pause = count > 0 ? Duration.millis(50) : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
       yield* Effect.sleep(pause)
       core.held = false
+      if (isLostBehind(converser, channel)) return false
     }
+    return true
   })
 
 /** A stranger's first message decides whether it becomes a remote. */
@@ -337,7 +348,7 @@ const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArr
     const { messages, repeated, violation } = read(converser, channel, frames)
     if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
     const objection = strangerViolation(converser, messages)
-    if (objection === undefined && messages.length > 0) yield* receiveAll(converser, messages)
+    if (objection === undefined && !(yield* receiveAll(converser, channel, messages))) return false
     if (repeated) oweAck(converser, true)
     settleNow(converser)
     converser.wake()
@@ -378,8 +389,8 @@ const onReminded = (converser: Converser, number: number) =>
     }
     channel.early = passed.early
     yield* holdLine(converser, passHole(converser, passed.hole))
-    yield* receiveAll(converser, passed.taken)
-    yield* watchGap(converser, channel, true)
+    if (yield* receiveAll(converser, channel, passed.taken)) yield* watchGap(converser, channel, true)
+    else core.channel = undefined
   })
 
 const onLost = (converser: Converser, number: number, error: LinkError) =>
