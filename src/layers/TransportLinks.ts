@@ -58,6 +58,8 @@ export const make = Effect.gen(function* () {
   const contacts = yield* Mailbox.make<Link>()
   const greetings = yield* FiberSet.make()
   const greeting = new Map<PeerId, number>()
+  // Open while there is a peer or a trace of one, or a relay: a kernel that is alone has no timer that ticks.
+  const visited = yield* Effect.makeLatch(factory.keepsRelays)
   let stopped = false
 
   const entryOf = (peerId: PeerId) =>
@@ -72,6 +74,7 @@ export const make = Effect.gen(function* () {
         ).pipe(Effect.onError(() => Scope.close(linkScope, Exit.void)))
         const entry = { actor, scope: linkScope }
         links.set(peerId, entry)
+        yield* visited.open
         return { ...entry, isNew: true }
       })
     )
@@ -124,7 +127,7 @@ export const make = Effect.gen(function* () {
         return candidate.refuse(refusal)
       }
       greeting.set(candidate.peerId, ofPeer + 1)
-      return Effect.asVoid(FiberSet.run(greetings, hailed(candidate)))
+      return Effect.zipRight(visited.open, FiberSet.run(greetings, hailed(candidate)))
     })
 
   yield* Effect.forkScoped(Effect.forever(Effect.flatMap(factory.incoming.take, admit)))
@@ -137,6 +140,7 @@ export const make = Effect.gen(function* () {
     Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.wake, { discard: true }))
   )
   const noticeWake = Effect.gen(function* () {
+    yield* visited.await
     const before = yield* Clock.currentTimeMillis
     yield* Effect.sleep(Wake.interval)
     const now = yield* Clock.currentTimeMillis
@@ -152,14 +156,14 @@ export const make = Effect.gen(function* () {
       return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
     })
   const stalePeerTimeout = Duration.toMillis(config.stalePeerTimeout)
-  const cleanUp = Effect.zipRight(
-    Effect.sleep(config.cleanupInterval),
-    Effect.suspend(() => {
-      doorkeeper.sweep()
-      const stale = [...links].filter(([, { actor }]) => actor.isStale(stalePeerTimeout))
-      return Effect.forEach(stale, ([peerId]) => forget(peerId), { discard: true })
-    })
-  )
+  const cleanUp = Effect.gen(function* () {
+    yield* visited.await
+    yield* Effect.sleep(config.cleanupInterval)
+    doorkeeper.sweep()
+    const stale = [...links].filter(([, { actor }]) => actor.isStale(stalePeerTimeout))
+    yield* Effect.forEach(stale, ([peerId]) => forget(peerId), { discard: true })
+    if (links.size + doorkeeper.size() === 0 && !factory.keepsRelays) yield* visited.close
+  })
   for (const chore of [noticeWake, cleanUp]) {
     yield* Effect.forever(chore).pipe(
       Effect.annotateLogs({ package: "effect-remotes", module: "Transport" }),
