@@ -12,14 +12,15 @@ import * as Stream from "effect/Stream"
 import * as Alice from "./alice.ts"
 import * as Bob from "./bob.ts"
 import * as Lines from "./lines.ts"
+import { read, write } from "../processes/lines.ts"
 
 const program = Effect.gen(function* () {
-  const told = NodeStream.stdin.pipe(Lines.read(Lines.Instruction))
+  const told = NodeStream.stdin.pipe(read(Lines.Instruction))
   const instructions = yield* Mailbox.fromStream(told, { capacity: 16 })
   const first = yield* instructions.take
   if (first._tag === "Allow") return yield* Effect.dieMessage("the first line must say what to be")
   const life = first._tag === "Serve" ? Bob.life(first) : Alice.life(first, instructions)
-  yield* life.pipe(Stream.interruptWhen(instructions.await), Lines.write(Lines.Report), Stream.run(NodeSink.stdout))
+  yield* life.pipe(Stream.interruptWhen(instructions.await), write(Lines.Report), Stream.run(NodeSink.stdout))
 })
 
 const layerLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))

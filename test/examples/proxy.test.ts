@@ -6,7 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Mailbox from "effect/Mailbox"
-import * as Proxy from "../../examples/exactly-once/proxy.ts"
+import * as Proxy from "../../examples/processes/proxy.ts"
 
 const host = "127.0.0.1"
 
