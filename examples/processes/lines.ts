@@ -22,13 +22,13 @@ export const write =
     Stream.pipeThroughChannelOrFail(values, Ndjson.packSchema(schema)())
 
 /**
- * How to speak with the kernels of a program.
+ * How a program and its kernels speak with each other.
  */
 export const language = <Instruction, InstructionLine, Report, ReportLine>(
   program: URL,
   instruction: Schema.Schema<Instruction, InstructionLine>,
   report: Schema.Schema<Report, ReportLine>
-) => ({ program, hear: read(report), tell: write(instruction) })
+) => ({ program, hear: read(report), tell: write(instruction), understand: read(instruction), report: write(report) })
 
 /**
  * What a kernel is told, what it reports, and the program that it runs.

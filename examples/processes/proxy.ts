@@ -19,6 +19,8 @@ export interface Proxy {
   readonly port: number
   /** Where connections from now on lead; nowhere, which refuses them, before the first call. */
   readonly leadTo: (port: number) => Effect.Effect<void>
+  /** How many connections there are. */
+  readonly open: Effect.Effect<number>
   /** Resets all connections, and answers how many there were. */
   readonly reset: Effect.Effect<number>
   /** Ends all connections without a reset, and answers how many there were. */
@@ -123,6 +125,7 @@ export const make = Effect.gen(function* () {
       Effect.sync(() => {
         target = port
       }),
+    open: Effect.sync(() => connections.size),
     reset: toAll(connections, ({ reset }) => reset),
     cut: toAll(connections, ({ cut }) => cut),
     truncate: toAll(connections, (connection) =>
