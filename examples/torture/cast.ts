@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (
   const proxies = new Map<Name, Proxy.Proxy>()
   for (const name of names) proxies.set(name, yield* Proxy.make)
   const known = new Map<Name, { readonly peerId: string; readonly url: OcapUrl.OcapUrl }>()
-  let upTo = 0
+  const limits = new Map<Name, number>()
 
   /** The others, once all are known. */
   const peersOf = (name: Name) =>
@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function* (
       peers: peersOf(name),
       publicPort: proxies.get(name)?.port ?? 0,
       store: kernels.storeOf(name),
-      upTo
+      upTo: limits.get(name) ?? 0
     })
 
   /** Where the kernel is in this life; the first URL of each stays the one that the others have. */
@@ -76,10 +76,12 @@ export const make = Effect.fnUntraced(function* (
     return { ...event, peerId: known.get(event.name)?.peerId ?? "" }
   })
 
-  /** Lets all kernels send up to this number, in this life and in later ones; each says so when it knows. */
-  const allow = Effect.fnUntraced(function* (limit: number) {
-    upTo = limit
-    yield* Effect.forEach(names, (name) => kernels.tell(name, { _tag: "Allow", upTo: limit }), { discard: true })
+  /** Lets these kernels send up to this number, in this life and in later ones; each says so when it knows. */
+  const allow = Effect.fnUntraced(function* (upTo: number, these: ReadonlyArray<Name> = names) {
+    for (const name of these) {
+      limits.set(name, upTo)
+      yield* kernels.tell(name, { _tag: "Allow", upTo })
+    }
   })
 
   return {
