@@ -26,11 +26,12 @@ import { makeAcceptTimes } from "./acceptTimes.ts"
 import { makeAdmission } from "./admission.ts"
 import type { Committer, Placed } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
-import { converse, tellKernel } from "./conversing.ts"
+import { converse, expectAnswer, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
 import { watchForGiveUp } from "./givingUp.ts"
+import { makePacer } from "./pacing.ts"
 import { makeRedemptions } from "./redemptions.ts"
 import { removeRemote } from "./removing.ts"
 import { flush, onAckDeadline } from "./sending.ts"
@@ -136,6 +137,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     store,
     config,
     found: options.redemptions,
+    onAwaited: () => expectAnswer(converser),
     ask: (request, along) =>
       submit(request, "ordinary", (body) =>
         store.transaction(
@@ -179,6 +181,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     port,
     identity,
     config,
+    pacer: yield* makePacer(config.maxMessagesPerSecond, wake),
     participant,
     redemptions,
     ackDeadline,

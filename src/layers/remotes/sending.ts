@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Frame from "../../protocol/Frame.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
@@ -13,6 +12,7 @@ import type { Link } from "../../services/Transport.ts"
 import type { Core, OpenChannel } from "./Core.ts"
 import { noteTransmitted, rewindFlight } from "./Core.ts"
 import * as Outbox from "./Outbox.ts"
+import type { Pacer } from "./pacing.ts"
 
 /** How much may be on its way, unacknowledged; half of what the receiving link has room for. */
 const maxInFlight = 16_384
@@ -32,7 +32,8 @@ export interface Sender {
   readonly link: Link
   readonly store: RemoteStore["Type"]
   readonly config: Options
-  /** Passes when nothing was acknowledged for half of the ACK timeout. */
+  readonly pacer: Pacer
+  /** Passes when a peer of the base profile acknowledged nothing for half of the ACK timeout. */
   readonly ackDeadline: Deadline
   /** Passes when an ACK has been owed for long enough. */
   readonly delayedAck: Deadline
@@ -78,13 +79,15 @@ const load = ({ core, store }: Sender, channel: OpenChannel) =>
 
 const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
   const { core, link } = sender
-  const { sent } = core.window
-  const write = Outbox.write(core.outbox, core.window.cursor, most, (through) => ridingAck(core, channel, through + 1))
-  core.resent += Math.max(0, Math.min(write.through, sent) - core.window.cursor + 1)
-  noteTransmitted(core, core.window.cursor, write.sizes)
+  const { cursor: from, sent } = core.window
+  const write = Outbox.write(core.outbox, from, most, (through) => ridingAck(core, channel, through + 1))
+  core.resent += Math.max(0, Math.min(write.through, sent) - from + 1)
+  noteTransmitted(core, from, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)
   noteAck(sender, channel, ackFor(core, core.window.cursor))
-  sender.ackDeadline.armOnce()
+  if (channel.extended) link.expect(channel.number, true)
+  else sender.ackDeadline.armOnce()
+  sender.pacer.charge(write.through - from + 1)
   return link.send(channel.number, write.frames)
 }
 
@@ -105,7 +108,9 @@ export const flush = (sender: Sender): Effect.Effect<void> => {
   const turn: Effect.Effect<void> = Effect.suspend(() => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
-    const most = room(core)
+    const free = room(core)
+    const most = Math.min(free, sender.pacer.allowance())
+    if (most < free) sender.pacer.wakeLater()
     if (most > 0) {
       return Outbox.has(core.outbox, core.window.cursor)
         ? Effect.matchEffect(transmit(sender, channel, most), { onFailure: () => Effect.void, onSuccess: () => turn })
@@ -133,17 +138,6 @@ const giveUpChannel = ({ config, core, link }: Sender, channel: OpenChannel) =>
     })
   )
 
-/** Half an ACK timeout has passed: ask the peer; after the other half, its answer decides. */
-const probe = (sender: Sender, channel: OpenChannel, now: number) => {
-  const { ackDeadline, link } = sender
-  if (channel.probedAt !== undefined && link.heardAt() < channel.probedAt) return giveUpChannel(sender, channel)
-  // The peer lives, so its kernel is busy: its channel is as good as any.
-  const again = channel.probedAt === undefined
-  channel.probedAt = again ? now : undefined
-  ackDeadline.arm()
-  return again ? Effect.ignore(link.probe(channel.number)) : Effect.void
-}
-
 /** A peer of the base profile may have failed on the message, or have lost it: it gets everything again. */
 const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
   channel.rounds += 1
@@ -159,13 +153,15 @@ const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
 }
 
 /**
- * What happens when nothing was acknowledged for half of the ACK timeout.
+ * What happens when a peer of the base profile acknowledged nothing for half of the ACK timeout. One of ours is asked by the
+ * link whether it is there; as long as it is, its kernel may take its time.
  *
  * @internal
  */
 export const onAckDeadline = (sender: Sender, wake: () => void): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.suspend(() => {
     const { channel, window } = sender.core
-    if (channel === undefined || SendWindow.inFlight(window) === 0) return Effect.void
-    return channel.extended ? probe(sender, channel, now) : resend(sender, channel, wake)
+    return channel === undefined || channel.extended || SendWindow.inFlight(window) === 0
+      ? Effect.void
+      : resend(sender, channel, wake)
   })
