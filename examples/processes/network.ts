@@ -21,7 +21,12 @@ export const layerStore = (filename: string) =>
   Layer.provideMerge(RemoteStoreSql.layer, RemoteStoreSql.layerClient(SqliteClient.layer({ filename })))
 
 /** On one machine a killed kernel is soon back, so that it is not worth while to wait longer and longer for it. */
-const impatient = { reconnectBaseDelay: Duration.millis(100), reconnectMaxDelay: Duration.seconds(1) }
+const impatient = {
+  reconnectBaseDelay: Duration.millis(100),
+  reconnectMaxDelay: Duration.seconds(1),
+  maxConnectionAttemptsPerMinute: 1_000,
+  maxHandshakesPerMinute: 1_000
+}
 
 /**
  * What a kernel may have otherwise.

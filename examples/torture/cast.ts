@@ -41,6 +41,7 @@ export const make = Effect.fnUntraced(function* (
   for (const name of names) proxies.set(name, yield* Proxy.make)
   const known = new Map<Name, { readonly peerId: string; readonly url: OcapUrl.OcapUrl }>()
   const limits = new Map<Name, number>()
+  const up = new Set<Name>()
 
   /** The others, once all are known. */
   const peersOf = (name: Name) =>
@@ -73,6 +74,7 @@ export const make = Effect.fnUntraced(function* (
     const event = yield* kernels.next
     if (event._tag === "Ended") return event
     if (event.report._tag === "Serving") yield* place(event.name, event.report)
+    up.add(event.name)
     return { ...event, peerId: known.get(event.name)?.peerId ?? "" }
   })
 
@@ -86,8 +88,10 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     allow,
-    end: kernels.end,
-    kill: kernels.kill,
+    end: (name: Name) => Effect.suspend(() => (up.delete(name), kernels.end(name))),
+    kill: (name: Name) => Effect.suspend(() => (up.delete(name), kernels.kill(name))),
+    /** Whether the kernel has said anything in this life; before that, it does not yet know how to end in good order. */
+    isUp: (name: Name) => up.has(name),
     next,
     nameOf: (peerId: string): string => [...known].find(([, it]) => it.peerId === peerId)?.[0] ?? peerId,
     peerIdOf: (name: Name): string => known.get(name)?.peerId ?? "",

@@ -30,8 +30,10 @@ const note = (tally: Ref.Ref<Tally.Tally>, what: Tally.Mishap) =>
 export const fall = Effect.fnUntraced(function* (
   { cast, tally }: Stage,
   name: Name,
-  { down, what }: Pick<Plan.Fall, "down" | "what">
+  planned: Pick<Plan.Fall, "down" | "what">
 ) {
+  const { down } = planned
+  const what = cast.isUp(name) ? planned.what : "Kill"
   yield* what === "Kill" ? cast.kill(name) : cast.end(name)
   yield* Ref.update(tally, (it) => Tally.end(it, cast.peerIdOf(name)))
   yield* note(tally, what)
