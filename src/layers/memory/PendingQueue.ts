@@ -9,6 +9,18 @@ export type Undo = () => void
 
 const copyOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body: body.slice() })
 
+/** Copies in one buffer, because the messages of a transaction mostly go together as well. */
+const copiesOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingMessage> => {
+  const buffer = new Uint8Array(messages.reduce((bytes, { body }) => bytes + body.length, 0))
+  let offset = 0
+  return messages.map(({ body, seq }) => {
+    buffer.set(body, offset)
+    const copy = { seq, body: buffer.subarray(offset, offset + body.length) }
+    offset += body.length
+    return copy
+  })
+}
+
 /**
  * What is pending for one peer, in rising order of `seq`. Each operation costs what it touches, and can be taken back
  * until
@@ -46,8 +58,8 @@ export class PendingQueue {
     }
     const length = this.#messages.length
     const bytes = this.#bytes
-    for (const message of messages) {
-      this.#messages.push(copyOf(message))
+    for (const message of copiesOf(messages)) {
+      this.#messages.push(message)
       this.#bytes += message.body.length
     }
     return () => {

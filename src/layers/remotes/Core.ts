@@ -40,6 +40,8 @@ export interface Conversation {
 export interface Staged {
   /** Bodies of new messages; the first gets the window's next number. */
   bodies: Array<Uint8Array>
+  /** How long all of `bodies` are. */
+  bytes: number
   /** How many of `bodies` are in the store already. */
   written: number
   letters: Array<Omit<DeadLetter, "id">>
@@ -152,6 +154,7 @@ export interface Core {
  */
 export const nothingStaged = (): Staged => ({
   bodies: [],
+  bytes: 0,
   written: 0,
   letters: [],
   refusals: [],
@@ -274,7 +277,8 @@ export const unacknowledged = (core: Core): { readonly messages: number; readonl
   const { acknowledged, settled } = core.window
   const from = Math.max(0, settled + 1 - core.sizesFrom)
   const through = Math.max(0, acknowledged + 1 - core.sizesFrom)
-  const bytes = core.sizes.slice(from, through).reduce((sum, size) => sum - size, core.pendingBytes)
+  let bytes = core.pendingBytes
+  for (let index = from; index < through; index += 1) bytes -= core.sizes[index] ?? 0
   return { messages: SendWindow.unacknowledged(core.window), bytes }
 }
 

@@ -107,11 +107,11 @@ export const makeAdmission = (core: Core, config: Options): Admission => {
         )
       ),
     objectionInTurn: (lane, size) => {
-      const { bodies } = core.staged
       const open = unacknowledged(core)
-      const messages = open.messages + bodies.length
-      const bytes = bodies.reduce((sum, { length }) => sum + length, open.bytes)
+      const messages = open.messages + core.staged.bodies.length
+      const bytes = open.bytes + core.staged.bytes
       const limit = Room.admitInTurn(config, { ...load(), messages, bytes }, lane, size)
+      if (limit === "free" || limit === "reserve") return undefined
       const most = Room.hardLimits(config, lane)
       if (limit === "pendingMessages") return new ResourceLimitError({ limit, current: messages, max: most.messages })
       if (limit === "pendingBytes") return new ResourceLimitError({ limit, current: bytes, max: most.bytes })

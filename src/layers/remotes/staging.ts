@@ -118,11 +118,12 @@ const commit = (core: Core, wake: () => void): void => {
 }
 
 const copy = (staged: Staged): (() => Staged) => {
-  const { after, bodies, letters, refusals, written } = staged
+  const { after, bodies, bytes, letters, refusals, written } = staged
   const lengths = [bodies.length, letters.length, refusals.length, after.length] as const
   const { echoes, ending, hints, incarnationId, received } = staged
   return () => ({
     bodies: bodies.slice(0, lengths[0]),
+    bytes,
     written: Math.min(written, lengths[0]),
     letters: letters.slice(0, lengths[1]),
     refusals: refusals.slice(0, lengths[2]),
@@ -164,6 +165,7 @@ export const stageBody = (
   body: Uint8Array
 ): { readonly seq: number; readonly conversation: Conversation } => {
   core.staged.bodies.push(body)
+  core.staged.bytes += body.length
   return {
     seq: numberAt(core, core.staged.bodies.length - 1),
     conversation: core.staged.ending?.conversation ?? core.conversation
