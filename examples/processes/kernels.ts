@@ -2,6 +2,7 @@
  * Kernels, over all their lives: started, told, killed, started again, and ended.
  */
 import * as Path from "@effect/platform/Path"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -99,6 +100,13 @@ export const make = Effect.fnUntraced(function* <Name extends string, Instructio
     }
   })
 
+  /** Lets the kernel sleep; it does not know. */
+  const freeze = (name: Name, time: Duration.DurationInput) =>
+    Effect.suspend(() => {
+      const life = present.get(name)?.life
+      return life === undefined ? Effect.void : Effect.ignore(Life.freeze(life.process, time))
+    })
+
   const tell = (name: Name, instruction: Instruction) =>
     Effect.suspend(() => present.get(name)?.life.tell(instruction) ?? Effect.void)
 
@@ -108,5 +116,5 @@ export const make = Effect.fnUntraced(function* <Name extends string, Instructio
     Effect.map(([, , event]) => event)
   )
 
-  return { end, kill, next, start, storeOf, tell }
+  return { end, freeze, kill, next, start, storeOf, tell }
 })

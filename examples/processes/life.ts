@@ -5,6 +5,7 @@ import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Stream from "effect/Stream"
@@ -54,6 +55,15 @@ export const stop = (process: CommandExecutor.Process): Effect.Effect<boolean> =
         Effect.tap((ended) => (ended ? Effect.void : process.kill("SIGKILL")))
       )
   }).pipe(Effect.orElseSucceed(() => true))
+
+/** Ends a sleep early when it is told to end; goes on by itself when whoever began it is gone. */
+const sleepOf = 'trap "kill -CONT $0" EXIT; trap exit TERM; kill -STOP $0 && sleep $1'
+
+/**
+ * Lets a process sleep as a machine does that is closed, and wakes it again. Whatever happens meanwhile, it is awake afterwards.
+ */
+export const freeze = (process: CommandExecutor.Process, time: Duration.DurationInput) =>
+  Effect.asVoid(Command.exitCode(Command.make("sh", "-c", sleepOf, `${process.pid}`, `${Duration.toSeconds(time)}`)))
 
 const lastLine = (text: string) => text.trimEnd().split("\n").at(-1) ?? ""
 

@@ -90,6 +90,7 @@ export const make = Effect.fnUntraced(function* (
     allow,
     end: (name: Name) => Effect.suspend(() => (up.delete(name), kernels.end(name))),
     kill: (name: Name) => Effect.suspend(() => (up.delete(name), kernels.kill(name))),
+    freeze: kernels.freeze,
     /** Whether the kernel has said anything in this life; before that, it does not yet know how to end in good order. */
     isUp: (name: Name) => up.has(name),
     next,

@@ -6,10 +6,10 @@ import * as Random from "effect/Random"
 import type { Direction } from "../processes/weather.ts"
 
 /**
- * What befalls a kernel; it is down for so many milliseconds.
+ * What befalls a kernel; it is down, or frozen, for so many milliseconds.
  */
 export interface Fall {
-  readonly what: "Kill" | "Stop"
+  readonly what: "Freeze" | "Kill" | "Stop"
   readonly which: number
   readonly down: number
 }
@@ -35,17 +35,17 @@ const oneOf = <A>(choices: readonly [A, ...ReadonlyArray<A>]): Effect.Effect<A> 
 const between = (least: number, most: number) => Random.nextIntBetween(least, most + 1)
 
 /**
- * Kills, and now and then a graceful stop, every 1 to 5 seconds. Each run of the effect draws the next one.
+ * Kills, and now and then a graceful stop or a sleep, every 1 to 5 seconds. Each run of the effect draws the next one.
  */
 export const falls = (seed: number, kernels: number) =>
   forever(
     `${seed} falls`,
     [1000, 5000],
-    Effect.all({
-      what: oneOf<Fall["what"]>(["Kill", "Kill", "Kill", "Stop"]),
-      which: between(0, kernels - 1),
-      down: between(0, 1500)
-    })
+    Effect.gen(function* () {
+      const what = yield* oneOf<Fall["what"]>(["Kill", "Kill", "Kill", "Stop", "Freeze"])
+      const which = yield* between(0, kernels - 1)
+      return { what, which, down: yield* between(0, what === "Freeze" ? 4500 : 1500) }
+    }) satisfies Effect.Effect<Fall>
   )
 
 /**

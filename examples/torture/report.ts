@@ -10,7 +10,7 @@ const count = (value: number): string => value.toLocaleString("en-US")
  * One line about a run that goes on; `rate` is in messages a second.
  */
 export const progressLine = (tally: Tally.Tally, rate: number): string => {
-  const { Kill, Stop, ...disturbances } = tally.mishaps
+  const { Freeze, Kill, Stop, ...disturbances } = tally.mishaps
   return [
     tally.phase,
     `sent ${count(Tally.sent(tally))}`,
@@ -19,6 +19,7 @@ export const progressLine = (tally: Tally.Tally, rate: number): string => {
     `${count(Math.round(rate))}/s`,
     `kills ${Kill}`,
     `stops ${Stop}`,
+    `freezes ${Freeze}`,
     `disturbances ${Object.values(disturbances).reduce((sum, each) => sum + each, 0)}`
   ].join(" · ")
 }
@@ -58,6 +59,7 @@ export const table = (tally: Tally.Tally, verdict: Verdict, seconds: number): st
     ["files damaged", count(verdict.damaged)],
     ["kills", count(mishaps.Kill)],
     ["stops", count(mishaps.Stop)],
+    ["freezes", count(mishaps.Freeze)],
     ["cuts", count(mishaps.Cut)],
     ["resets", count(mishaps.Reset)],
     ["truncations", count(mishaps.Truncate)],

@@ -33,7 +33,7 @@ export interface Tally {
 export const start = (now: number): Tally => ({
   phase: "storm",
   standings: new Map(),
-  mishaps: { Kill: 0, Stop: 0, Cut: 0, Reset: 0, Truncate: 0, Stall: 0, Delay: 0 },
+  mishaps: { Kill: 0, Stop: 0, Freeze: 0, Cut: 0, Reset: 0, Truncate: 0, Stall: 0, Delay: 0 },
   openedBefore: 0,
   resentBefore: 0,
   received: 0,

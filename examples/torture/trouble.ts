@@ -33,6 +33,10 @@ export const fall = Effect.fnUntraced(function* (
   planned: Pick<Plan.Fall, "down" | "what">
 ) {
   const { down } = planned
+  if (planned.what === "Freeze") {
+    yield* note(tally, planned.what)
+    return yield* cast.freeze(name, down)
+  }
   const what = cast.isUp(name) ? planned.what : "Kill"
   yield* what === "Kill" ? cast.kill(name) : cast.end(name)
   yield* Ref.update(tally, (it) => Tally.end(it, cast.peerIdOf(name)))

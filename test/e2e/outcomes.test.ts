@@ -133,3 +133,23 @@ describe.concurrent("a kernel that throws", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 })
+
+describe.concurrent("a kernel that is stopped in good order while the path is silent", () => {
+  it.scopedLive("discards nothing: what was pending arrives after the next start", () =>
+    Effect.gen(function* () {
+      const cast = yield* begin
+      yield* cast.silence
+      yield* cast.allow(30)
+      yield* cast.until(({ alice, bob }) => alice.pending === 10 && bob.pending === 10)
+      yield* cast.stop("alice")
+      yield* cast.heal
+      yield* cast.start("alice")
+      yield* cast.settled(30, 30)
+      const accounts = yield* cast.accounts
+      assert.deepStrictEqual(numbers(accounts.bob.received), range(1, 30))
+      assert.deepStrictEqual(numbers(accounts.alice.received), range(1, 30))
+      for (const account of [accounts.alice, accounts.bob])
+        assert.deepStrictEqual([told(account), letters(account)], [[], []])
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+})

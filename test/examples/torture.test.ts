@@ -158,7 +158,7 @@ describe("Plan", () => {
       const [falls, disturbances] = yield* draw(1)
       assert.deepStrictEqual([falls, disturbances], yield* draw(1))
       assert.notDeepEqual([falls, disturbances], yield* draw(2))
-      assert.sameMembers([...new Set(falls.map(({ value }) => value.what))], ["Kill", "Stop"])
+      assert.sameMembers([...new Set(falls.map(({ value }) => value.what))], ["Freeze", "Kill", "Stop"])
       assert.sameMembers(
         [...new Set(disturbances.map(({ value }) => value.what))],
         ["Cut", "Reset", "Truncate", "Stall", "Delay"]
@@ -229,7 +229,7 @@ describe("Tally", () => {
     )
     assert.strictEqual(
       Report.progressLine(tally, 99.6),
-      "storm · sent 1,234 · received 3 · pending 5 · 100/s · kills 1 · stops 0 · disturbances 0"
+      "storm · sent 1,234 · received 3 · pending 5 · 100/s · kills 1 · stops 0 · freezes 0 · disturbances 0"
     )
     assert.strictEqual(
       Report.stallSentence(tally, "60s", (peer) => peer),

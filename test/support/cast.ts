@@ -79,7 +79,7 @@ export const makeCast = Effect.fnUntraced(function* (options: Partial<Cast.Way> 
       Stream.runHead,
       Effect.raceFirst(Fiber.join(hearing)),
       Effect.timeoutFail({
-        duration: "40 seconds",
+        duration: "1 minute",
         onTimeout: () => new Cause.TimeoutException(JSON.stringify(Effect.runSync(Effect.map(tally, stands))))
       }),
       Effect.asVoid
@@ -87,6 +87,14 @@ export const makeCast = Effect.fnUntraced(function* (options: Partial<Cast.Way> 
 
   /** Waits until something holds of how they stand. */
   const until = (isIt: (now: Stands) => boolean) => waitFor((it) => isIt(stands(it)))
+
+  /** What a kernel has said is of its past life; only the next one can say it again. */
+  const forget = (name: Name) =>
+    SubscriptionRef.update(tally, (it) => {
+      const standings = new Map(it.standings)
+      standings.delete(cast.peerIdOf(name))
+      return { ...it, standings }
+    })
 
   const remove = (name: Name) =>
     Effect.forEach(suffixes, (suffix) => system.remove(`${cast.storeOf(name)}${suffix}`, { force: true }), {
@@ -105,16 +113,10 @@ export const makeCast = Effect.fnUntraced(function* (options: Partial<Cast.Way> 
     settled: (alice: number, bob: number) =>
       until((it) => it.alice.sent === alice && it.bob.sent === bob && it.alice.pending === 0 && it.bob.pending === 0),
     start: (name: Name) => cast.start(name),
-    /** Kills it; what it had said is forgotten, so that only a later life can say it. */
-    kill: (name: Name) =>
-      Effect.zipRight(
-        cast.kill(name),
-        SubscriptionRef.update(tally, (it) => {
-          const standings = new Map(it.standings)
-          standings.delete(cast.peerIdOf(name))
-          return { ...it, standings }
-        })
-      ),
+    /** Kills it. */
+    kill: (name: Name) => Effect.zipRight(cast.kill(name), forget(name)),
+    /** Stops it in good order. */
+    stop: (name: Name) => Effect.zipRight(cast.end(name), forget(name)),
     /** Waits until its store holds nothing any more of what is acknowledged: the library has a moment for that. */
     tidied: (name: Name) =>
       Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT seq FROM remotes_pending`).pipe(
