@@ -21,6 +21,8 @@ export type Content =
   | { readonly _tag: "RedeemUrl"; readonly url: string; readonly replyKey: string }
   | { readonly _tag: "RedeemUrlReply"; readonly ok: boolean; readonly replyKey: string; readonly value: string }
   | { readonly _tag: "Rejected"; readonly seq: number; readonly code: string; readonly reason: string }
+  /** Stands under the number of a message that ended before it was transmitted; nothing is to be done about it. */
+  | { readonly _tag: "Abandoned" }
   | { readonly _tag: "Malformed"; readonly reason: string }
 
 /**
@@ -68,6 +70,8 @@ const methodAndParams = (
       return ["redeemURLReply", [content.ok, content.replyKey, content.value]]
     case "Rejected":
       return ["rejected", [content.seq, content.code, content.reason]]
+    case "Abandoned":
+      return ["abandoned", []]
   }
 }
 
@@ -200,6 +204,8 @@ const readContent = (method: unknown, params: unknown): Content => {
       return isSeq(first) && typeof second === "string" && typeof third === "string"
         ? { _tag: "Rejected", seq: first, code: second, reason: third }
         : malformed("a rejection needs a number, a code and a reason")
+    case "abandoned":
+      return { _tag: "Abandoned" }
     default:
       return malformed("an unknown method")
   }

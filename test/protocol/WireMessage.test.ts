@@ -55,7 +55,8 @@ const content: FastCheck.Arbitrary<Content> = FastCheck.oneof(
     replyKey,
     value
   })),
-  FastCheck.tuple(seq, text, text).map(([seq, code, reason]): Content => ({ _tag: "Rejected", seq, code, reason }))
+  FastCheck.tuple(seq, text, text).map(([seq, code, reason]): Content => ({ _tag: "Rejected", seq, code, reason })),
+  FastCheck.constant<Content>({ _tag: "Abandoned" })
 )
 
 const frameOf = (seq: number, ack: number, body: Uint8Array): Uint8Array =>

@@ -3,7 +3,7 @@ import * as WireMessage from "../../protocol/WireMessage.ts"
 
 /**
  * The bodies of pending messages that are kept in memory: one unbroken run of sequence numbers, of bounded size. What is
- * pending outside of the run is in the store only.
+ * pending outside of the run is in the store only. A body is empty where the message expired.
  *
  * @internal
  */
@@ -19,6 +19,11 @@ const maxBytes = 4 * 1_048_576
 
 /** How many bytes of frames are written at once; libp2p's cost is per write, and beyond this it no longer falls. */
 const writeBytes = 65_536
+
+const nothing = new Uint8Array(0)
+
+/** Tells a peer of ours that nothing comes under a number. */
+const abandoned = WireMessage.encodeBody({ _tag: "Abandoned" })
 
 /**
  * @internal
@@ -66,6 +71,18 @@ export const release = (outbox: Outbox, through: number): void => {
 }
 
 /**
+ * Lets go of the body of a message that expired, if it is in the run.
+ *
+ * @internal
+ */
+export const withdraw = (outbox: Outbox, seq: number): void => {
+  const body = outbox.bodies[seq - outbox.first]
+  if (body === undefined) return
+  outbox.bodies[seq - outbox.first] = nothing
+  outbox.bytes -= body.length
+}
+
+/**
  * Whether the body of this message is in the run.
  *
  * @internal
@@ -78,11 +95,20 @@ export const has = (outbox: Outbox, seq: number): boolean => seq >= outbox.first
  * @internal
  */
 export interface Write {
+  /** Empty where everything in it expired, and the peer need not be told. */
   readonly frames: Uint8Array
   /** The highest number in it. */
   readonly through: number
   /** The size of each body in it, in order. */
   readonly sizes: ReadonlyArray<number>
+  /** The numbers in it under which nothing is written, in order. */
+  readonly skipped: ReadonlyArray<number>
+}
+
+/** What is to be written under a number. */
+interface Part {
+  readonly seq: number
+  readonly body: Uint8Array
 }
 
 const writeHead = (target: Uint8Array, offset: number, head: string): number => {
@@ -90,44 +116,60 @@ const writeHead = (target: Uint8Array, offset: number, head: string): number => 
   return offset + head.length
 }
 
+const frame = (parts: ReadonlyArray<Part>, ack: number): Uint8Array => {
+  const heads = parts.map(({ seq }, index) => WireMessage.head(seq, index === parts.length - 1 ? ack : 0))
+  let total = 0
+  heads.forEach((head, index) => {
+    const size = head.length + (parts[index]?.body.length ?? 0)
+    total += Frame.prefixLength(size) + size
+  })
+  const frames = new Uint8Array(total)
+  let offset = 0
+  parts.forEach(({ body }, index) => {
+    const head = heads[index] ?? ""
+    offset = writeHead(frames, Frame.writePrefix(frames, offset, head.length + body.length), head)
+    frames.set(body, offset)
+    offset += body.length
+  })
+  return frames
+}
+
 /**
  * Frames the messages from `cursor` on that are in the run: at most `maxMessages`, up to about 64 KiB. `ackOf` tells which ACK
- * may go with the last of them, given its number.
+ * may go with the last of them, given its number. With `tells` the peer is told of what expired; otherwise nothing is written there.
  *
  * @internal
  */
 export const write = (
   outbox: Outbox,
   cursor: number,
-  maxMessages: number,
-  ackOf: (through: number) => number
+  {
+    ackOf,
+    maxMessages,
+    tells
+  }: {
+    readonly maxMessages: number
+    readonly ackOf: (through: number) => number
+    readonly tells: boolean
+  }
 ): Write => {
   const last = Math.min(end(outbox), cursor + maxMessages) - 1
-  const bodies: Array<Uint8Array> = []
+  const parts: Array<Part> = []
   const sizes: Array<number> = []
+  const skipped: Array<number> = []
   let bytes = 0
   for (let seq = cursor; seq <= last && bytes < writeBytes; seq += 1) {
     const body = outbox.bodies[seq - outbox.first]
     if (body === undefined) break
-    bodies.push(body)
     sizes.push(body.length)
-    bytes += body.length
+    if (body.length === 0 && !tells) {
+      skipped.push(seq)
+      continue
+    }
+    const told = body.length === 0 ? abandoned : body
+    parts.push({ seq, body: told })
+    bytes += told.length
   }
-  const through = cursor + bodies.length - 1
-  const ack = ackOf(through)
-  const heads = bodies.map((_, index) => WireMessage.head(cursor + index, index === bodies.length - 1 ? ack : 0))
-  let total = 0
-  heads.forEach((head, index) => {
-    const size = head.length + (sizes[index] ?? 0)
-    total += Frame.prefixLength(size) + size
-  })
-  const frames = new Uint8Array(total)
-  let offset = 0
-  bodies.forEach((body, index) => {
-    const head = heads[index] ?? ""
-    offset = writeHead(frames, Frame.writePrefix(frames, offset, head.length + body.length), head)
-    frames.set(body, offset)
-    offset += body.length
-  })
-  return { frames, through, sizes }
+  const through = cursor + sizes.length - 1
+  return { frames: parts.length === 0 ? nothing : frame(parts, ackOf(through)), through, sizes, skipped }
 }

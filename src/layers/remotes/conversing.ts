@@ -243,7 +243,12 @@ const oweAck = ({ core, delayedAck, wake }: Converser, repeated: boolean): void 
   wake()
 }
 
-const settleNow = (converser: Converser, said?: HeldLine.Said): void => {
+/**
+ * Settles what can be settled, and sees to what follows from it.
+ *
+ * @internal
+ */
+export const settleNow = (converser: Converser, said?: HeldLine.Said): void => {
   if (!settle(converser.core, said?.arrived, said?.through)) return
   converser.tidy.armOnce()
   converser.makeRoom()

@@ -170,6 +170,8 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
       return receiver.redemptions.answer(content)
     case "Rejected":
       return noteRejected(receiver, content)
+    case "Abandoned":
+      return Effect.void
     case "Malformed":
       return refuse(receiver, message, { code: "Malformed", reason: content.reason, letter: "Malformed" })
   }
@@ -187,6 +189,7 @@ export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>):
       const { core, participant, store } = receiver
       yield* store.enlist(participant)
       let count = 0
+      let abandoned = 0
       for (const message of messages) {
         const taken = yield* Effect.as(take(receiver, message), true).pipe(
           Effect.catchTag("KernelBusy", () => Effect.succeed(false))
@@ -194,7 +197,9 @@ export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>):
         if (!taken) break
         core.staged.received = message.seq
         count += 1
+        if (message.content._tag === "Abandoned") abandoned += 1
       }
+      if (abandoned > 0) yield* Effect.logWarning(`${abandoned} messages of the peer's ended before it sent them`)
       return count
     })
   )

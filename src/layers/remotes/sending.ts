@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Expiry from "../../protocol/Expiry.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
@@ -34,6 +35,8 @@ export interface Sender {
   readonly config: Options
   /** Passes when nothing was acknowledged for half of the ACK timeout. */
   readonly ackDeadline: Deadline
+  /** Something may be settled although the peer has said nothing: there was nothing to write for it. */
+  readonly settleNow: () => void
   /** Passes when an ACK has been owed for long enough. */
   readonly delayedAck: Deadline
 }
@@ -57,18 +60,27 @@ const noteAck = (sender: Sender, channel: OpenChannel, ack: number): void => {
   sender.delayedAck.disarm()
 }
 
-const room = (core: Core): number =>
+/** What was never transmitted waits while some of it has to end. */
+const mayTransmitBelow = (core: Core, now: number): number =>
+  Expiry.isDue(core.deadlines, core.window.sent, now) ? core.window.sent + 1 : core.heldFrom
+
+const room = (core: Core, now: number): number =>
   core.bytesInFlight >= maxBytesInFlight
     ? 0
-    : Math.min(SendWindow.untransmitted(core.window), maxInFlight - SendWindow.inFlight(core.window))
+    : Math.min(
+        SendWindow.untransmitted(core.window),
+        maxInFlight - SendWindow.inFlight(core.window),
+        mayTransmitBelow(core, now) - core.window.cursor
+      )
 
 /** Reads what comes next back from the store. Whether it did; not if the world has changed meanwhile. */
 const load = ({ core, store }: Sender, channel: OpenChannel) =>
   Effect.gen(function* () {
     const { cursor } = core.window
-    const { conversation } = core
+    const { conversation, expiries } = core
     const messages = yield* store.readPending(core.peerId, { fromSeq: cursor, ...slice })
     if (core.channel !== channel || core.window.cursor !== cursor || core.conversation !== conversation) return
+    if (core.expiries !== expiries) return
     if (messages[0]?.seq !== cursor) {
       const reason = `message ${cursor} is missing`
       return yield* new StoreCorruptError({ where: `what is pending for ${core.peerId}`, reason })
@@ -79,10 +91,19 @@ const load = ({ core, store }: Sender, channel: OpenChannel) =>
 const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
   const { core, link } = sender
   const { sent } = core.window
-  const write = Outbox.write(core.outbox, core.window.cursor, most, (through) => ridingAck(core, channel, through + 1))
+  const write = Outbox.write(core.outbox, core.window.cursor, {
+    maxMessages: most,
+    ackOf: (through) => ridingAck(core, channel, through + 1),
+    tells: channel.extended
+  })
   core.resent += Math.max(0, Math.min(write.through, sent) - core.window.cursor + 1)
   noteTransmitted(core, core.window.cursor, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)
+  if (write.skipped.length > 0) {
+    core.skipped.push(...write.skipped)
+    sender.settleNow()
+  }
+  if (write.frames.length === 0) return Effect.void
   noteAck(sender, channel, ackFor(core, core.window.cursor))
   sender.ackDeadline.armOnce()
   return link.send(channel.number, write.frames)
@@ -102,10 +123,10 @@ const acknowledge = (sender: Sender, channel: OpenChannel) => {
  */
 export const flush = (sender: Sender): Effect.Effect<void> => {
   const { core } = sender
-  const turn: Effect.Effect<void> = Effect.suspend(() => {
+  const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
-    const most = room(core)
+    const most = room(core, now)
     if (most > 0) {
       return Outbox.has(core.outbox, core.window.cursor)
         ? Effect.matchEffect(transmit(sender, channel, most), { onFailure: () => Effect.void, onSuccess: () => turn })
