@@ -117,8 +117,6 @@ export interface OpenChannel {
   ackDue: boolean
   /** How many ACK deadlines in a row have passed without progress. */
   rounds: number
-  /** When the peer was probed because of such a deadline; undefined if it was not. */
-  probedAt: number | undefined
   /** What came on this channel ahead of something that is missing; only from a peer of the base profile. */
   early: EarlyMessages<Sequenced>
 }

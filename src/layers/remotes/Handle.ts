@@ -27,12 +27,13 @@ import { makeAcceptTimes } from "./acceptTimes.ts"
 import { makeAdmission } from "./admission.ts"
 import type { Committer } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
-import { converse, settleNow, tellKernel } from "./conversing.ts"
+import { converse, expectAnswer, settleNow, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
 import { makeExpiring } from "./expiring.ts"
 import { watchForGiveUp } from "./givingUp.ts"
+import { makePacer } from "./pacing.ts"
 import { makeRedemptions } from "./redemptions.ts"
 import { removeRemote } from "./removing.ts"
 import { flush, onAckDeadline } from "./sending.ts"
@@ -160,6 +161,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     store,
     config,
     found: options.redemptions,
+    onAwaited: () => expectAnswer(converser),
     ask: (request, along) =>
       submit(request, "ordinary", (body) =>
         store.transaction(
@@ -203,6 +205,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     port,
     identity,
     config,
+    pacer: yield* makePacer(config.maxMessagesPerSecond, wake),
     participant,
     redemptions,
     ackDeadline,

@@ -162,7 +162,6 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
       acknowledged: 0,
       ackDue: false,
       rounds: 0,
-      probedAt: undefined,
       base: said?.base ?? 1,
       early: EarlyMessages.empty
     }
@@ -173,6 +172,7 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
     forgetFlight(core)
     if (settle(core)) converser.tidy.armOnce()
     channel.writable = true
+    expectAnswer(converser)
     converser.makeRoom()
     converser.wake()
     converser.notify()
@@ -227,10 +227,22 @@ const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<U
   return { messages, repeated, violation: undefined }
 }
 
-const noteProgress = ({ ackDeadline, core }: Converser, channel: OpenChannel): void => {
+/**
+ * Tells the link whether the peer owes an answer: to what is on its way, or to a redemption that it has taken.
+ *
+ * @internal
+ */
+export const expectAnswer = ({ core, link, redemptions }: Converser): void => {
+  const { channel, window } = core
+  if (channel?.extended !== true) return
+  link.expect(channel.number, SendWindow.inFlight(window) > 0 || redemptions.isAwaited())
+}
+
+const noteProgress = (converser: Converser, channel: OpenChannel): void => {
+  const { ackDeadline, core } = converser
   channel.rounds = 0
-  channel.probedAt = undefined
-  if (SendWindow.inFlight(core.window) > 0) ackDeadline.arm()
+  if (channel.extended) expectAnswer(converser)
+  else if (SendWindow.inFlight(core.window) > 0) ackDeadline.arm()
   else ackDeadline.disarm()
 }
 

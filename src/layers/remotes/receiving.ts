@@ -27,7 +27,7 @@ export interface Receiver {
   readonly port: KernelPort["Type"]
   readonly identity: RemoteIdentity["Type"]
   readonly participant: Participant
-  readonly redemptions: Pick<Redemptions, "answer">
+  readonly redemptions: Pick<Redemptions, "answer" | "isAwaited">
 }
 
 interface Refused {

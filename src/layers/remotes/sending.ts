@@ -14,6 +14,7 @@ import type { Link } from "../../services/Transport.ts"
 import type { Core, OpenChannel } from "./Core.ts"
 import { noteTransmitted, rewindFlight } from "./Core.ts"
 import * as Outbox from "./Outbox.ts"
+import type { Pacer } from "./pacing.ts"
 
 /** How much may be on its way, unacknowledged; half of what the receiving link has room for. */
 const maxInFlight = 16_384
@@ -33,7 +34,8 @@ export interface Sender {
   readonly link: Link
   readonly store: RemoteStore["Type"]
   readonly config: Options
-  /** Passes when nothing was acknowledged for half of the ACK timeout. */
+  readonly pacer: Pacer
+  /** Passes when a peer of the base profile acknowledged nothing for half of the ACK timeout. */
   readonly ackDeadline: Deadline
   /** Something may be settled although the peer has said nothing: there was nothing to write for it. */
   readonly settleNow: () => void
@@ -90,14 +92,14 @@ const load = ({ core, store }: Sender, channel: OpenChannel) =>
 
 const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
   const { core, link } = sender
-  const { sent } = core.window
-  const write = Outbox.write(core.outbox, core.window.cursor, {
+  const { cursor: from, sent } = core.window
+  const write = Outbox.write(core.outbox, from, {
     maxMessages: most,
     ackOf: (through) => ridingAck(core, channel, through + 1),
     tells: channel.extended
   })
-  core.resent += Math.max(0, Math.min(write.through, sent) - core.window.cursor + 1)
-  noteTransmitted(core, core.window.cursor, write.sizes)
+  core.resent += Math.max(0, Math.min(write.through, sent) - from + 1)
+  noteTransmitted(core, from, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)
   if (write.skipped.length > 0) {
     core.skipped.push(...write.skipped)
@@ -105,7 +107,9 @@ const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
   }
   if (write.frames.length === 0) return Effect.void
   noteAck(sender, channel, ackFor(core, core.window.cursor))
-  sender.ackDeadline.armOnce()
+  if (channel.extended) link.expect(channel.number, true)
+  else sender.ackDeadline.armOnce()
+  sender.pacer.charge(write.sizes.length - write.skipped.length)
   return link.send(channel.number, write.frames)
 }
 
@@ -126,7 +130,9 @@ export const flush = (sender: Sender): Effect.Effect<void> => {
   const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
-    const most = room(core, now)
+    const free = room(core, now)
+    const most = Math.min(free, sender.pacer.allowance())
+    if (most < free) sender.pacer.wakeLater()
     if (most > 0) {
       return Outbox.has(core.outbox, core.window.cursor)
         ? Effect.matchEffect(transmit(sender, channel, most), { onFailure: () => Effect.void, onSuccess: () => turn })
@@ -154,17 +160,6 @@ const giveUpChannel = ({ config, core, link }: Sender, channel: OpenChannel) =>
     })
   )
 
-/** Half an ACK timeout has passed: ask the peer; after the other half, its answer decides. */
-const probe = (sender: Sender, channel: OpenChannel, now: number) => {
-  const { ackDeadline, link } = sender
-  if (channel.probedAt !== undefined && link.heardAt() < channel.probedAt) return giveUpChannel(sender, channel)
-  // The peer lives, so its kernel is busy: its channel is as good as any.
-  const again = channel.probedAt === undefined
-  channel.probedAt = again ? now : undefined
-  ackDeadline.arm()
-  return again ? Effect.ignore(link.probe(channel.number)) : Effect.void
-}
-
 /** A peer of the base profile may have failed on the message, or have lost it: it gets everything again. */
 const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
   channel.rounds += 1
@@ -180,13 +175,15 @@ const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
 }
 
 /**
- * What happens when nothing was acknowledged for half of the ACK timeout.
+ * What happens when a peer of the base profile acknowledged nothing for half of the ACK timeout. One of ours is asked by the
+ * link whether it is there; as long as it is, its kernel may take its time.
  *
  * @internal
  */
 export const onAckDeadline = (sender: Sender, wake: () => void): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.suspend(() => {
     const { channel, window } = sender.core
-    if (channel === undefined || SendWindow.inFlight(window) === 0) return Effect.void
-    return channel.extended ? probe(sender, channel, now) : resend(sender, channel, wake)
+    return channel === undefined || channel.extended || SendWindow.inFlight(window) === 0
+      ? Effect.void
+      : resend(sender, channel, wake)
   })
