@@ -111,7 +111,7 @@ export interface RemoteHandleService {
    * A `BringOutYourDead` is suppressed, uses no number and counts as acknowledged, once for each that the peer's kernel has sent
    * since the last one was: it only says what the reap that the peer asked for ends with.
    *
-   * A message over `maxMessageSize` fails with `ResourceLimitError` (`messageSize`) and uses no number.
+   * A message over `maxMessageSize`, or larger than what a peer of ours said to take at its last handshake, fails with `ResourceLimitError` (`messageSize`) and uses no number.
    *
    * With `expiresIn`, counted from the call, the message is not transmitted for the first time after its deadline, also not by a later
    * life of this kernel: `Receipt.acknowledged` fails with `DeliveryExpiredError` then, and the message is kept as a dead letter. What may

@@ -214,6 +214,16 @@ describe("WireMessage", () => {
     })
   })
 
+  it("gives back a grant of room, and takes none that makes no sense", () => {
+    const to = { messages: 0, bytes: maxSeq }
+    const text = decoder.decode(WireMessage.encodeCredit(to))
+    assert.strictEqual(text, `{"credit":{"messages":0,"bytes":${maxSeq}}}`)
+    assert.deepStrictEqual(decodeText(text), Either.right({ _tag: "Credit", to }))
+    for (const credit of [null, 1, [], {}, { messages: 1 }, { messages: -1, bytes: 1 }, { messages: 1, bytes: 0.5 }]) {
+      assert.isTrue(Either.isLeft(decodeJson({ credit })), JSON.stringify(credit))
+    }
+  })
+
   describe("with what makes no sense", () => {
     it.prop(
       "reads any bytes without an exception",

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { DeliveryExpiredError, DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type * as Credit from "../../protocol/Credit.ts"
 import type { EarlyMessages } from "../../protocol/EarlyMessages.ts"
 import * as Expiry from "../../protocol/Expiry.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -119,6 +120,10 @@ export interface OpenChannel {
   rounds: number
   /** What came on this channel ahead of something that is missing; only from a peer of the base profile. */
   early: EarlyMessages<Sequenced>
+  /** What may be said to the peer; undefined where no room is granted: what may be on its way unacknowledged is limited instead. */
+  purse: Credit.Purse | undefined
+  /** What the peer may say; undefined where no room is granted. */
+  grants: Credit.Grants | undefined
 }
 
 /**
@@ -169,6 +174,8 @@ export interface Core {
   expiries: number
   /** The numbers under which nothing was written on this channel although it came to them, in order. */
   skipped: Array<number>
+  /** The largest frame that the peer takes, as it said last. */
+  largestFrame: number
   resent: number
   lostByPeer: number
   /** Whether the kernel holds the line: it was busy, or the store was, when the last message was offered to it. */
@@ -256,6 +263,7 @@ export const make = (
   heldFrom: Infinity,
   expiries: 0,
   skipped: [],
+  largestFrame: Infinity,
   resent: 0,
   held: false,
   echoes: 0,

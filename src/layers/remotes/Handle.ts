@@ -147,9 +147,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       if (stopped || core.gone) return Effect.fail(new NetworkStoppedError())
       const body = WireMessage.encodeBody(content)
       const size = WireMessage.largestFrame(body.length)
-      if (size > config.maxMessageSize) {
-        return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max: config.maxMessageSize }))
-      }
+      const max = Math.min(config.maxMessageSize, core.largestFrame)
+      if (size > max) return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max }))
       return inTransaction ? stageInTurn(lane, body, expiresAt) : admission.enter(lane, body.length, commit(body))
     })
 

@@ -1,4 +1,5 @@
 import * as Frame from "../../protocol/Frame.ts"
+import type { Amount } from "../../protocol/Credit.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 
 /**
@@ -99,6 +100,8 @@ export interface Write {
   readonly frames: Uint8Array
   /** The highest number in it. */
   readonly through: number
+  /** How many bytes the frames have without their length prefixes, and how many there are. */
+  readonly amount: Amount
   /** The size of each body in it, in order. */
   readonly sizes: ReadonlyArray<number>
   /** The numbers in it under which nothing is written, in order. */
@@ -116,12 +119,14 @@ const writeHead = (target: Uint8Array, offset: number, head: string): number => 
   return offset + head.length
 }
 
-const frame = (parts: ReadonlyArray<Part>, ack: number): Uint8Array => {
+const frame = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | "amount"> => {
   const heads = parts.map(({ seq }, index) => WireMessage.head(seq, index === parts.length - 1 ? ack : 0))
   let total = 0
+  let payload = 0
   heads.forEach((head, index) => {
     const size = head.length + (parts[index]?.body.length ?? 0)
     total += Frame.prefixLength(size) + size
+    payload += size
   })
   const frames = new Uint8Array(total)
   let offset = 0
@@ -131,11 +136,25 @@ const frame = (parts: ReadonlyArray<Part>, ack: number): Uint8Array => {
     frames.set(body, offset)
     offset += body.length
   })
-  return frames
+  return { frames, amount: { messages: parts.length, bytes: payload } }
 }
 
+const nothingWritten: Pick<Write, "frames" | "amount"> = { frames: nothing, amount: { messages: 0, bytes: 0 } }
+
+/** What is written for a body; empty where nothing is. */
+const told = (body: Uint8Array, tells: boolean): Uint8Array => (body.length === 0 && tells ? abandoned : body)
+
 /**
- * Frames the messages from `cursor` on that are in the run: at most `maxMessages`, up to about 64 KiB. `ackOf` tells which ACK
+ * Whether there is room for the frame of this message, which is in the run.
+ *
+ * @internal
+ */
+export const fits = (outbox: Outbox, seq: number, room: Amount): boolean =>
+  room.messages >= 1 &&
+  room.bytes >= WireMessage.largestFrame(told(outbox.bodies[seq - outbox.first] ?? nothing, true).length)
+
+/**
+ * Frames the messages from `cursor` on that are in the run: as many as there is `room` for, up to about 64 KiB. `ackOf` tells which ACK
  * may go with the last of them, given its number. With `tells` the peer is told of what expired; otherwise nothing is written there.
  *
  * @internal
@@ -145,31 +164,32 @@ export const write = (
   cursor: number,
   {
     ackOf,
-    maxMessages,
+    room,
     tells
   }: {
-    readonly maxMessages: number
+    readonly room: Amount
     readonly ackOf: (through: number) => number
     readonly tells: boolean
   }
 ): Write => {
-  const last = Math.min(end(outbox), cursor + maxMessages) - 1
+  const last = Math.min(end(outbox), cursor + room.messages) - 1
   const parts: Array<Part> = []
   const sizes: Array<number> = []
   const skipped: Array<number> = []
   let bytes = 0
+  let largest = 0
   for (let seq = cursor; seq <= last && bytes < writeBytes; seq += 1) {
-    const body = outbox.bodies[seq - outbox.first]
-    if (body === undefined) break
-    sizes.push(body.length)
-    if (body.length === 0 && !tells) {
-      skipped.push(seq)
-      continue
-    }
-    const told = body.length === 0 ? abandoned : body
-    parts.push({ seq, body: told })
-    bytes += told.length
+    const kept = outbox.bodies[seq - outbox.first]
+    if (kept === undefined) break
+    const body = told(kept, tells)
+    largest += WireMessage.largestFrame(body.length)
+    if (largest > room.bytes) break
+    sizes.push(kept.length)
+    if (body.length === 0) skipped.push(seq)
+    else parts.push({ seq, body })
+    bytes += body.length
   }
   const through = cursor + sizes.length - 1
-  return { frames: parts.length === 0 ? nothing : frame(parts, ackOf(through)), through, sizes, skipped }
+  const written = parts.length === 0 ? nothingWritten : frame(parts, ackOf(through))
+  return { ...written, through, sizes, skipped }
 }
