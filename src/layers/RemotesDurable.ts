@@ -111,7 +111,9 @@ export const make = Effect.gen(function* () {
       const { bytes, messages } = yield* store.countPending(record.peerId)
       yield* transport.registerLocationHints(record.peerId, record.hints)
       const redemptions = yield* store.listRedemptions(record.peerId)
-      const entry = yield* open(link, Core.make(record, true, bytes), redemptions)
+      // What may have been transmitted does not end by its deadline any more.
+      const deadlines = yield* store.listDeadlines(record.peerId, record.sentSeq)
+      const entry = yield* open(link, Core.make(record, true, bytes, deadlines), redemptions)
       if (messages > 0) yield* link.want
       return entry
     })
