@@ -127,11 +127,11 @@ const turnsOn = ({ call, done, plugged, state }: Mounted) => {
       ),
     rollback: () => undoTo(0),
     end: () => Effect.void,
-    savepoint: (_, depth) =>
-      Effect.sync(() => {
-        marks[depth] = state.mark
-      }),
-    release: () => Effect.void,
+    savepoint: (_, depth) => {
+      marks[depth] = state.mark
+      return undefined
+    },
+    release: () => undefined,
     rollbackTo: (_, depth) => undoTo(marks[depth] ?? 0),
     contain: () => Effect.void,
     within: () => identity,

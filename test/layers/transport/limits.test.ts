@@ -133,6 +133,26 @@ describe("Transport limits: messages", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("takes 150 at once at first contact under a limit of 100 a second, and brings all of them", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice", { config: { maxMessagesPerSecond: 100 } })
+      const bob = yield* startKernel("bob")
+      const handle = yield* handleFor(alice, bob)
+      const receipts = yield* Effect.all(
+        numbered(1, 150).map((body) => handle.deliver(message(body))),
+        { concurrency: "unbounded" }
+      )
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(bodiesOf(bob), numbered(1, 100))
+      const arrived = yield* Effect.fork(Effect.forEach(receipts, ({ acknowledged }) => acknowledged))
+      yield* TestClock.adjust("500 millis")
+      yield* Fiber.join(arrived)
+      assert.deepStrictEqual(bodiesOf(bob), numbered(1, 150))
+      assert.strictEqual(yield* network.dials(alice.peerId, bob.peerId), 1)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   for (const config of [{ maxInboundBytesPerSecond: 262_144 }, { maxInboundMessagesPerSecond: 4 }]) {
     it.scoped(`holds back a peer beyond ${Object.keys(config).join()}, and loses nothing of it`, () =>
       Effect.gen(function* () {
