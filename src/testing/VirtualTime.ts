@@ -48,6 +48,9 @@ const idleLimit = 20
 /** How often the event loop gets a turn, in jumps: what is outside, such as a signal, must not wait for the end of a long run. */
 const jumpsPerTurn = 256
 
+/** How many promises that wait for each other are waited for before nothing is taken to be under way. */
+const promiseDepth = 16
+
 /** Runs tasks when it is told to, in the order in which they came. */
 class Tasks implements Scheduler.Scheduler {
   private queue: Array<() => void> = []
@@ -119,16 +122,15 @@ export const make: Effect.Effect<VirtualTime, never, Scope.Scope> = Effect.gen(f
         if (count > stuckLimit) throw new Error(`time stands still at ${time}: a fiber runs without end`)
       }
     }
-    drain()
-    await Promise.resolve()
-    for (;;) {
+    for (let still = 0; still < promiseDepth; still += 1) {
       const before = count
       drain()
-      if (Foreign.isBusy()) {
-        await Foreign.releaseNext()
-        await Foreign.turn()
-      } else if (count === before) return
-      else await Promise.resolve()
+      if (count > before) still = 0
+      await Promise.resolve()
+      if (still < promiseDepth - 1 || !Foreign.isBusy()) continue
+      await Foreign.releaseNext()
+      await Foreign.turn()
+      still = 0
     }
   }
 
