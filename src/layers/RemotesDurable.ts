@@ -69,7 +69,8 @@ export const make = Effect.gen(function* () {
     entries.delete(peerId)
     if (entry.core.gone) removed.add(peerId)
     watch.changed(peerId)
-    depart(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void)))
+    // A scope whose closing is interrupted counts as closed, and what is left in it is never released.
+    depart(Effect.uninterruptible(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void))))
   }
 
   const open = (link: Link, core: Core.Core, redemptions: ReadonlyArray<StoredRedemption> = []) =>
