@@ -7,17 +7,15 @@ import type { PendingDeadline, PendingMessage } from "../../services/RemoteStore
  */
 export type Undo = () => void
 
-const copyOf = ({ body, expiresAt, seq }: PendingMessage): PendingMessage => ({ seq, body: body.slice(), expiresAt })
-
 const readOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body: body.slice() })
 
 /** Copies in one buffer, because the messages of a transaction mostly go together as well. */
 const copiesOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingMessage> => {
   const buffer = new Uint8Array(messages.reduce((bytes, { body }) => bytes + body.length, 0))
   let offset = 0
-  return messages.map(({ body, seq }) => {
+  return messages.map(({ body, expiresAt, seq }) => {
     buffer.set(body, offset)
-    const copy = { seq, body: buffer.subarray(offset, offset + body.length) }
+    const copy = { seq, body: buffer.subarray(offset, offset + body.length), expiresAt }
     offset += body.length
     return copy
   })
@@ -25,8 +23,7 @@ const copiesOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<Pendin
 
 /**
  * What is pending for one peer, in rising order of `seq`. Each operation costs what it touches, and can be taken back
- * until
- * `compact` lets go of what was removed.
+ * until `compact` lets go of what was removed.
  *
  * @internal
  */
