@@ -36,31 +36,31 @@ export class Gate {
   /** Runs what `use` returns alone; it is uninterruptible but for what it restores. */
   through<A, E, R>(use: (restore: Restore) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.uninterruptibleMask((restore) => {
-      if (!this.#busy) {
-        this.#busy = true
-        return this.#inside(use, restore)
-      }
-      const ticket: Ticket = { granted: false, wake: undefined }
-      ;(this.#waiting ??= new Set()).add(ticket)
-      return Effect.matchCauseEffect(restore(grantOf(ticket)), {
-        onSuccess: () => this.#inside(use, restore),
-        onFailure: (cause) => {
-          if (ticket.granted) this.#leave()
-          else this.#waiting?.delete(ticket)
-          return Effect.failCause(cause)
-        }
+      const wait = this.enter(restore)
+      return wait === undefined ? this.#inside(use, restore) : Effect.flatMap(wait, () => this.#inside(use, restore))
+    })
+  }
+
+  /**
+   * To be called where nothing can be interrupted. Who gets undefined is inside; else it is once the wait has succeeded.
+   * Who is inside must `leave`.
+   */
+  enter(restore: Restore): Effect.Effect<void> | undefined {
+    if (!this.#busy) {
+      this.#busy = true
+      return undefined
+    }
+    const ticket: Ticket = { granted: false, wake: undefined }
+    ;(this.#waiting ??= new Set()).add(ticket)
+    return Effect.onError(restore(grantOf(ticket)), () =>
+      Effect.sync(() => {
+        if (ticket.granted) this.leave()
+        else this.#waiting?.delete(ticket)
       })
-    })
+    )
   }
 
-  #inside<A, E, R>(use: (restore: Restore) => Effect.Effect<A, E, R>, restore: Restore): Effect.Effect<A, E, R> {
-    return Effect.flatMap(Effect.exit(Effect.suspend(() => use(restore))), (exit) => {
-      this.#leave()
-      return exit
-    })
-  }
-
-  #leave(): void {
+  leave(): void {
     for (const next of this.#waiting ?? []) {
       this.#waiting?.delete(next)
       next.granted = true
@@ -68,5 +68,12 @@ export class Gate {
       return
     }
     this.#busy = false
+  }
+
+  #inside<A, E, R>(use: (restore: Restore) => Effect.Effect<A, E, R>, restore: Restore): Effect.Effect<A, E, R> {
+    return Effect.flatMap(Effect.exit(Effect.suspend(() => use(restore))), (exit) => {
+      this.leave()
+      return exit
+    })
   }
 }

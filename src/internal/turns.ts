@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import { identity } from "effect/Function"
 import type { StoreError } from "../errors/StoreError.ts"
@@ -20,8 +21,10 @@ export interface Backend<Session> {
   readonly rollback: (session: Session) => Effect.Effect<void>
   /** Gives back what `begin` took, after the commit or the rollback. */
   readonly end: (session: Session) => Effect.Effect<void>
-  readonly savepoint: (session: Session, depth: number) => Effect.Effect<void, StoreError>
-  readonly release: (session: Session, depth: number) => Effect.Effect<void, StoreError>
+  /** Undefined says that it is done. */
+  readonly savepoint: (session: Session, depth: number) => Effect.Effect<void, StoreError> | undefined
+  /** Undefined says that it is done. */
+  readonly release: (session: Session, depth: number) => Effect.Effect<void, StoreError> | undefined
   readonly rollbackTo: (session: Session, depth: number) => Effect.Effect<void, StoreError>
   /**
    * Something failed, and the store may have ended the transaction by itself: sees to it that nothing is written
@@ -75,6 +78,15 @@ interface Level<Session> {
   doom: Cause.Cause<StoreError> | undefined
 }
 
+/**
+ * Where a fiber is. The fiber that moves first owns it and changes it in place: to set a `FiberRef` costs more than all else
+ * that a nested transaction does. A forked fiber begins with a place of its own, where its parent was.
+ */
+interface Place<Session> {
+  owner: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  level: Level<Session> | undefined
+}
+
 const strangerAround =
   "effect-remotes: RemoteStore.transaction and enlist cannot be used inside of SqlClient.withTransaction, " +
   "which could undo them unnoticed; begin the outer transaction with RemoteStore.transaction"
@@ -108,8 +120,20 @@ const callAll = (calls: ReadonlyArray<() => void>): Effect.Effect<void> => {
  * @internal
  */
 export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> => {
-  const current = FiberRef.unsafeMake<Level<Session> | undefined>(undefined, { fork: identity, join: identity })
+  const current = FiberRef.unsafeMake<Place<Session> | undefined>(undefined, {
+    fork: (place) => place && { owner: undefined, level: place.level },
+    join: identity
+  })
   const gate = new Gate()
+
+  const levelOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Level<Session> | undefined =>
+    innermost(fiber.getFiberRef(current)?.level)
+
+  /** The fiber's own place; undefined if it has none yet, or was run on the runtime of one that is at work in its own. */
+  const placeOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Place<Session> | undefined => {
+    const place = fiber.getFiberRef(current)
+    return place !== undefined && (place.owner ??= fiber) === fiber ? place : undefined
+  }
 
   const levelIn = (turn: Turn<Session>, parent: Level<Session> | undefined): Level<Session> => ({
     turn,
@@ -122,12 +146,18 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
 
   /** Runs `effect` at `level` and says how it ended. */
   const at = <A, E, R>(
+    place: Place<Session>,
     level: Level<Session>,
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
-    Effect.flatMap(FiberRef.getAndSet(current, level), (before) =>
-      Effect.flatMap(Effect.exit(effect), (exit) => Effect.as(FiberRef.set(current, before), exit))
-    )
+    Effect.suspend(() => {
+      const before = place.level
+      place.level = level
+      return Effect.map(Effect.exit(effect), (exit) => {
+        place.level = before
+        return exit
+      })
+    })
 
   /** What a level's end must be, seeing that its turn ended with `exit`. */
   const verdict = <A, E>(level: Level<Session>, exit: Exit.Exit<A, E>): Exit.Exit<A, E | StoreError> => {
@@ -173,12 +203,15 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     })
   }
 
-  const outermost = <A, E, R>(turn: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
+  const outermost = <A, E, R>(
+    place: Place<Session>,
+    turn: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | StoreError, R> =>
     gate.through((restore) =>
       Effect.flatMap(backend.begin(restore), (session) => {
         const level = levelIn({ session, participants: [], enlisted: new Set(), over: false }, undefined)
         const prepared = Effect.zipLeft(restore(turn), prepareAll(level.turn))
-        return Effect.flatMap(at(level, backend.within(session)(prepared)), (exit) => settle(level, exit))
+        return Effect.flatMap(at(place, level, backend.within(session)(prepared)), (exit) => settle(level, exit))
       })
     )
 
@@ -217,41 +250,93 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     // The connection may be in somebody else's transaction by now.
     if (level.turn.over) return end
     if (Exit.isFailure(end)) return undoNested(level, staged, enlistedBefore, end.cause)
-    return Effect.matchCauseEffect(backend.release(level.turn.session, level.depth), {
+    const released = backend.release(level.turn.session, level.depth)
+    if (released === undefined) return end
+    return Effect.matchCauseEffect(released, {
       onFailure: (cause) => undoNested(level, staged, enlistedBefore, cause),
       onSuccess: () => end
     })
   }
 
-  const nested = <A, E, R>(parent: Level<Session>, turn: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
-    parent.gate.through((restore) => {
-      if (!parent.open) return restore(transaction(turn))
-      if (parent.doom !== undefined) return Effect.failCause(parent.doom)
-      const level = levelIn(parent.turn, parent)
-      const { participants, session } = parent.turn
-      const enlistedBefore = participants.length
-      const staged: Array<() => void> = []
-      const run = Effect.suspend(() => {
-        for (const participant of participants.slice(0, enlistedBefore)) staged.push(participant.savepoint())
-        return restore(turn)
+  /** The gate of the level around it was entered; it is left at the end. Written for few steps: this is run for each message. */
+  const inside = <A, E, R>(
+    place: Place<Session>,
+    parent: Level<Session>,
+    turn: Effect.Effect<A, E, R>,
+    restore: Restore
+  ): Effect.Effect<A, E | StoreError, R> => {
+    const level = levelIn(parent.turn, parent)
+    const { participants, session } = parent.turn
+    const enlistedBefore = participants.length
+    const staged: Array<() => void> = []
+    const run = Effect.suspend(() => {
+      for (let index = 0; index < enlistedBefore; index += 1) {
+        const participant = participants[index]
+        if (participant !== undefined) staged.push(participant.savepoint())
+      }
+      return restore(turn)
+    })
+    const begun = Effect.suspend(() => {
+      const before = place.level
+      place.level = level
+      const settled = (exit: Exit.Exit<A, E>) => {
+        place.level = before
+        const end = settleNested(level, exit, staged, enlistedBefore)
+        if (Exit.isExit(end)) {
+          parent.gate.leave()
+          return end
+        }
+        return leaving(parent, end)
+      }
+      return Effect.matchCauseEffect(run, {
+        onFailure: (cause) => settled(Exit.failCause(cause)),
+        onSuccess: (value) => settled(Exit.succeed(value))
       })
-      return backend.savepoint(session, level.depth).pipe(
-        Effect.zipRight(at(level, run)),
-        Effect.flatMap((exit) => settleNested(level, exit, staged, enlistedBefore))
-      )
+    })
+    const saved = backend.savepoint(session, level.depth)
+    if (saved === undefined) return begun
+    return Effect.matchCauseEffect(saved, {
+      onFailure: (cause) => leaving(parent, Effect.failCause(cause)),
+      onSuccess: () => begun
+    })
+  }
+
+  const leaving = <A, E, R>(parent: Level<Session>, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Effect.exit(effect), (exit) => {
+      parent.gate.leave()
+      return exit
+    })
+
+  const nested = <A, E, R>(
+    place: Place<Session>,
+    parent: Level<Session>,
+    turn: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | StoreError, R> =>
+    Effect.uninterruptibleMask((restore) => {
+      const entered = () => {
+        if (!parent.open) return leaving(parent, restore(transaction(turn)))
+        if (parent.doom !== undefined) return leaving(parent, Effect.failCause(parent.doom))
+        return inside(place, parent, turn, restore)
+      }
+      const wait = parent.gate.enter(restore)
+      return wait === undefined ? entered() : Effect.flatMap(wait, entered)
     })
 
   const transaction = <A, E, R>(turn: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
     Effect.withFiberRuntime<A, E | StoreError, R>((fiber) => {
-      const level = innermost(fiber.getFiberRef(current))
+      const level = levelOf(fiber)
       if (backend.stranger(fiber.currentContext, level?.turn.session) !== undefined)
         return Effect.dieMessage(strangerAround)
-      return level === undefined ? outermost(turn) : nested(level, turn)
+      const place = placeOf(fiber)
+      if (place === undefined) {
+        return Effect.zipRight(FiberRef.set(current, { owner: fiber, level }), transaction(turn))
+      }
+      return level === undefined ? outermost(place, turn) : nested(place, level, turn)
     })
 
   const enlist = (participant: Participant): Effect.Effect<void> =>
     Effect.withFiberRuntime((fiber) => {
-      const level = innermost(fiber.getFiberRef(current))
+      const level = levelOf(fiber)
       if (backend.stranger(fiber.currentContext, level?.turn.session) !== undefined)
         return Effect.dieMessage(strangerAround)
       if (level === undefined) return Effect.dieMessage(outside)
@@ -268,7 +353,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     alone: Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> => {
     const joined: Effect.Effect<A, StoreError> = Effect.withFiberRuntime((fiber) => {
-      const level = innermost(fiber.getFiberRef(current))
+      const level = levelOf(fiber)
       if (level === undefined) {
         const stranger = backend.stranger(fiber.currentContext, undefined)
         return stranger === undefined ? alone : work(stranger, undefined)
@@ -303,9 +388,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
 
   return {
     transaction,
-    inTransaction: Effect.withFiberRuntime((fiber) =>
-      Effect.succeed(innermost(fiber.getFiberRef(current)) !== undefined)
-    ),
+    inTransaction: Effect.withFiberRuntime((fiber) => Effect.succeed(levelOf(fiber) !== undefined)),
     enlist,
     read,
     write

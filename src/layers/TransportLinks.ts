@@ -13,6 +13,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import * as Credit from "../protocol/Credit.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import * as Wake from "../protocol/Wake.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
@@ -51,7 +52,8 @@ export const make = Effect.gen(function* () {
   const factory = yield* ConnectionFactory
   const store = yield* RemoteStore
   const { incarnationId } = yield* RemoteIdentity
-  const speaker = { incarnationId, process: yield* makeProcessName, store }
+  const limits = Credit.limitsFor(config.maxMessageSize)
+  const speaker = { incarnationId, process: yield* makeProcessName, store, limits }
   const doorkeeper = yield* makeDoorkeeper(config)
   const linksScope = yield* Scope.fork(yield* Effect.scope, { _tag: "Parallel" })
   const links = new Map<PeerId, Entry>()

@@ -20,6 +20,7 @@ import type {
   StreamInactivityTimeoutError
 } from "../errors/TransportError.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
+import type { Limits } from "../protocol/Credit.ts"
 import type { Statement, Verdict } from "../protocol/Session.ts"
 
 /**
@@ -95,6 +96,8 @@ export type LinkEvent =
       readonly verdict: Verdict
       /** What the peer stated; undefined for a peer that speaks the base profile. */
       readonly stated: Statement | undefined
+      /** For what the peer has room on this channel; undefined if it does not say. */
+      readonly limits: Limits | undefined
     }
   | { readonly _tag: "Frames"; readonly channel: number; readonly frames: ReadonlyArray<Uint8Array> }
   /** The reader asked for it with `Link.remind`. */

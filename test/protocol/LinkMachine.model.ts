@@ -195,7 +195,8 @@ const helloOf = (world: World, tag: Hello["_tag"], { after, name }: Channel, spe
     },
     process: tag === "handshake" ? name.process : world.sides[speaker].process,
     dial: name.dial,
-    after: tag === "handshake" ? after : undefined
+    after: tag === "handshake" ? after : undefined,
+    limits: undefined
   }
 })
 

@@ -38,7 +38,8 @@ const hello = (process: string, dial: number, after?: ChannelName): Hello => ({
     },
     process,
     dial,
-    after
+    after,
+    limits: undefined
   }
 })
 const baseHello: Hello = { _tag: "handshake", incarnationId: "i", extensions: undefined }

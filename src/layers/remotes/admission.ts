@@ -5,10 +5,10 @@ import type { Restore } from "../../internal/gate.ts"
 import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
-import type { Placed } from "./committer.ts"
 import type { Core } from "./Core.ts"
 import { unacknowledged } from "./Core.ts"
 import * as Reserve from "./Reserve.ts"
+import type { Placed } from "./staging.ts"
 
 /**
  * Lets messages in while there is room for them.
@@ -107,11 +107,11 @@ export const makeAdmission = (core: Core, config: Options): Admission => {
         )
       ),
     objectionInTurn: (lane, size) => {
-      const { bodies } = core.staged
       const open = unacknowledged(core)
-      const messages = open.messages + bodies.length
-      const bytes = bodies.reduce((sum, { length }) => sum + length, open.bytes)
+      const messages = open.messages + core.staged.bodies.length
+      const bytes = open.bytes + core.staged.bytes
       const limit = Room.admitInTurn(config, { ...load(), messages, bytes }, lane, size)
+      if (limit === "free" || limit === "reserve") return undefined
       const most = Room.hardLimits(config, lane)
       if (limit === "pendingMessages") return new ResourceLimitError({ limit, current: messages, max: most.messages })
       if (limit === "pendingBytes") return new ResourceLimitError({ limit, current: bytes, max: most.bytes })

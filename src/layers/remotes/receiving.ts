@@ -1,7 +1,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { UnknownOcapUrlError } from "../../errors/IdentityError.ts"
@@ -76,20 +75,24 @@ const handlerFailed: Refused = {
 }
 
 /** Runs the kernel in a savepoint; a refusal or a defect undoes what it did and nothing else. */
-const offer = <A>(
+const offer = <A, B, E>(
   { store }: Receiver,
-  work: Effect.Effect<A, DeliveryRefused | KernelBusy>
-): Effect.Effect<Either.Either<A, Refused>, KernelBusy | StoreError> =>
+  work: Effect.Effect<A, DeliveryRefused | KernelBusy>,
+  then: {
+    readonly taken: (value: A) => Effect.Effect<B, E>
+    readonly refused: (refused: Refused) => Effect.Effect<B, E>
+  }
+): Effect.Effect<B, KernelBusy | StoreError | E> =>
   Effect.matchCauseEffect(store.transaction(work), {
-    onSuccess: (value) => Effect.succeed(Either.right(value)),
-    onFailure: (cause): Effect.Effect<Either.Either<A, Refused>, KernelBusy | StoreError> => {
+    onSuccess: then.taken,
+    onFailure: (cause): Effect.Effect<B, KernelBusy | StoreError | E> => {
       if (Cause.isInterrupted(cause)) return Effect.failCause(Cause.stripFailures(cause))
       const failure = Option.getOrUndefined(Cause.failureOption(cause))
       if (failure === undefined) {
-        return Effect.as(Effect.logError("the kernel's handler died", cause), Either.left(handlerFailed))
+        return Effect.zipRight(Effect.logError("the kernel's handler died", cause), then.refused(handlerFailed))
       }
       return failure._tag === "DeliveryRefused"
-        ? Effect.succeed(Either.left({ code: failure.code, reason: failure.reason, letter: "RejectedHere" }))
+        ? then.refused({ code: failure.code, reason: failure.reason, letter: "RejectedHere" })
         : Effect.fail(failure)
     }
   })
@@ -112,13 +115,10 @@ const answerRedemption = (receiver: Receiver, url: string, replyKey: string) => 
         ? Effect.fail(error)
         : Effect.sync(() => void reply(false, badReference)),
     onSuccess: (reference) =>
-      Effect.map(
-        offer(receiver, port.redeem(core.peerId, reference)),
-        Either.match({
-          onLeft: ({ reason }) => void reply(false, reason),
-          onRight: (given) => void reply(true, given)
-        })
-      )
+      offer(receiver, port.redeem(core.peerId, reference), {
+        refused: ({ reason }) => Effect.sync(() => void reply(false, reason)),
+        taken: (given) => Effect.sync(() => void reply(true, given))
+      })
   })
 }
 
@@ -153,26 +153,32 @@ const receiveDelivery = ({ core, port }: Receiver, delivery: Delivery) =>
     return port.receive(core.peerId, delivery)
   })
 
+const done = () => Effect.void
+
 const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, KernelBusy | StoreError> => {
   const { content } = message
   switch (content._tag) {
     case "Deliver":
-      return Effect.flatMap(
-        offer(receiver, receiveDelivery(receiver, content.delivery)),
-        Either.match({
-          onLeft: (refused) => refuse(receiver, message, refused),
-          onRight: () => Effect.void
-        })
-      )
+      return offer(receiver, receiveDelivery(receiver, content.delivery), {
+        taken: done,
+        refused: (refused) => refuse(receiver, message, refused)
+      })
     case "RedeemUrl":
       return answerRedemption(receiver, content.url, content.replyKey)
     case "RedeemUrlReply":
       return receiver.redemptions.answer(content)
     case "Rejected":
       return noteRejected(receiver, content)
+    case "Abandoned":
+      return Effect.void
     case "Malformed":
       return refuse(receiver, message, { code: "Malformed", reason: content.reason, letter: "Malformed" })
   }
+}
+
+const tellAbandoned = (taken: ReadonlyArray<Sequenced>): Effect.Effect<void> => {
+  const count = taken.filter(({ content }) => content._tag === "Abandoned").length
+  return count === 0 ? Effect.void : Effect.logWarning(`${count} messages of the peer's ended before it sent them`)
 }
 
 /**
@@ -181,23 +187,31 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
  *
  * @internal
  */
-export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>): Effect.Effect<number, StoreError> =>
-  receiver.store.transaction(
-    Effect.gen(function* () {
-      const { core, participant, store } = receiver
-      yield* store.enlist(participant)
+export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>): Effect.Effect<number, StoreError> => {
+  const { core, participant, store } = receiver
+  return store.transaction(
+    Effect.suspend(() => {
       let count = 0
-      for (const message of messages) {
-        const taken = yield* Effect.as(take(receiver, message), true).pipe(
-          Effect.catchTag("KernelBusy", () => Effect.succeed(false))
-        )
-        if (!taken) break
-        core.staged.received = message.seq
-        count += 1
-      }
-      return count
+      const takeAll = Effect.whileLoop({
+        while: () => count < messages.length,
+        body: () => {
+          const message = messages[count]
+          return message === undefined ? Effect.void : take(receiver, message)
+        },
+        step: () => {
+          core.staged.received = messages[count]?.seq
+          count += 1
+        }
+      })
+      return store.enlist(participant).pipe(
+        Effect.zipRight(takeAll),
+        Effect.catchTag("KernelBusy", () => Effect.void),
+        Effect.zipRight(Effect.suspend(() => tellAbandoned(messages.slice(0, count)))),
+        Effect.map(() => count)
+      )
     })
   )
+}
 
 /**
  * Passes numbers that the peer gave up: a letter tells of them, and the receipt goes on behind them.

@@ -1,4 +1,8 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { Amount } from "../../protocol/Credit.ts"
+import * as Credit from "../../protocol/Credit.ts"
+import * as Expiry from "../../protocol/Expiry.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
@@ -35,6 +39,8 @@ export interface Sender {
   readonly pacer: Pacer
   /** Passes when a peer of the base profile acknowledged nothing for half of the ACK timeout. */
   readonly ackDeadline: Deadline
+  /** Something may be settled although the peer has said nothing: there was nothing to write for it. */
+  readonly settleNow: () => void
   /** Passes when an ACK has been owed for long enough. */
   readonly delayedAck: Deadline
 }
@@ -58,18 +64,30 @@ const noteAck = (sender: Sender, channel: OpenChannel, ack: number): void => {
   sender.delayedAck.disarm()
 }
 
-const room = (core: Core): number =>
-  core.bytesInFlight >= maxBytesInFlight
-    ? 0
-    : Math.min(SendWindow.untransmitted(core.window), maxInFlight - SendWindow.inFlight(core.window))
+/** What was never transmitted waits while some of it has to end. */
+const mayTransmitBelow = (core: Core, now: number): number =>
+  Expiry.isDue(core.deadlines, core.window.sent, now) ? core.window.sent + 1 : core.heldFrom
+
+/** Where no room is granted, what is not acknowledged takes it up; the last message may take more bytes than are left. */
+const unacknowledgedRoom = (core: Core): Amount => ({
+  messages: maxInFlight - SendWindow.inFlight(core.window),
+  bytes: core.bytesInFlight >= maxBytesInFlight ? 0 : Infinity
+})
+
+const room = (core: Core, channel: OpenChannel, now: number): Amount => {
+  const { bytes, messages } = channel.purse === undefined ? unacknowledgedRoom(core) : Credit.left(channel.purse)
+  const waiting = Math.min(SendWindow.untransmitted(core.window), mayTransmitBelow(core, now) - core.window.cursor)
+  return { bytes, messages: bytes === 0 ? 0 : Math.min(messages, waiting) }
+}
 
 /** Reads what comes next back from the store. Whether it did; not if the world has changed meanwhile. */
 const load = ({ core, store }: Sender, channel: OpenChannel) =>
   Effect.gen(function* () {
     const { cursor } = core.window
-    const { conversation } = core
+    const { conversation, expiries } = core
     const messages = yield* store.readPending(core.peerId, { fromSeq: cursor, ...slice })
     if (core.channel !== channel || core.window.cursor !== cursor || core.conversation !== conversation) return
+    if (core.expiries !== expiries) return
     if (messages[0]?.seq !== cursor) {
       const reason = `message ${cursor} is missing`
       return yield* new StoreCorruptError({ where: `what is pending for ${core.peerId}`, reason })
@@ -77,25 +95,54 @@ const load = ({ core, store }: Sender, channel: OpenChannel) =>
     Outbox.replace(core.outbox, messages)
   })
 
-const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
+const transmit = (sender: Sender, channel: OpenChannel, room: Amount) => {
   const { core, link } = sender
   const { cursor: from, sent } = core.window
-  const write = Outbox.write(core.outbox, from, most, (through) => ridingAck(core, channel, through + 1))
+  const write = Outbox.write(core.outbox, from, {
+    room,
+    ackOf: (through) => ridingAck(core, channel, through + 1),
+    tells: channel.extended
+  })
   core.resent += Math.max(0, Math.min(write.through, sent) - from + 1)
   noteTransmitted(core, from, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)
+  if (write.skipped.length > 0) {
+    core.skipped.push(...write.skipped)
+    sender.settleNow()
+  }
+  if (write.frames.length === 0) return Effect.void
+  if (channel.purse !== undefined) channel.purse = Credit.spend(channel.purse, write.amount)
   noteAck(sender, channel, ackFor(core, core.window.cursor))
   if (channel.extended) link.expect(channel.number, true)
   else sender.ackDeadline.armOnce()
-  sender.pacer.charge(write.through - from + 1)
+  sender.pacer.charge(write.amount.messages)
   return link.send(channel.number, write.frames)
 }
 
-const acknowledge = (sender: Sender, channel: OpenChannel) => {
-  const ack = ackFor(sender.core, sender.core.window.cursor)
-  noteAck(sender, channel, ack)
-  return ack === 0 ? Effect.void : sender.link.send(channel.number, Frame.encode([WireMessage.encodeAck(ack)]))
+const creditDue = ({ grants }: OpenChannel): Amount | undefined => grants && Credit.due(grants)
+
+/** ACKs and grants take up no room, so that a full window never stops what empties it. */
+const sayWhatIsDue = (sender: Sender, channel: OpenChannel) => {
+  const frames: Array<Uint8Array> = []
+  if (channel.ackDue) {
+    const ack = ackFor(sender.core, sender.core.window.cursor)
+    noteAck(sender, channel, ack)
+    if (ack > 0) frames.push(WireMessage.encodeAck(ack))
+  }
+  const to = creditDue(channel)
+  if (to !== undefined) {
+    channel.grants = channel.grants && Credit.issue(channel.grants, to)
+    frames.push(WireMessage.encodeCredit(to))
+  }
+  return frames.length === 0 ? Effect.void : sender.link.send(channel.number, Frame.encode(frames))
 }
+
+const loadNext = (sender: Sender, channel: OpenChannel) =>
+  Effect.catchAll(load(sender, channel), (error) =>
+    Effect.zipRight(Effect.logError("cannot read what is pending", error), Effect.sleep("1 second"))
+  )
+
+const onFailure = () => Effect.void
 
 /**
  * Writes until there is nothing to write or no room for it; called again whenever that may have changed. A write that fails
@@ -105,25 +152,22 @@ const acknowledge = (sender: Sender, channel: OpenChannel) => {
  */
 export const flush = (sender: Sender): Effect.Effect<void> => {
   const { core } = sender
-  const turn: Effect.Effect<void> = Effect.suspend(() => {
+  const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
-    const free = room(core)
-    const most = Math.min(free, sender.pacer.allowance())
-    if (most < free) sender.pacer.wakeLater()
-    if (most > 0) {
-      return Outbox.has(core.outbox, core.window.cursor)
-        ? Effect.matchEffect(transmit(sender, channel, most), { onFailure: () => Effect.void, onSuccess: () => turn })
-        : Effect.zipRight(
-            Effect.catchAll(load(sender, channel), (error) =>
-              Effect.zipRight(Effect.logError("cannot read what is pending", error), Effect.sleep("1 second"))
-            ),
-            turn
-          )
-    }
-    return channel.ackDue
-      ? Effect.matchEffect(acknowledge(sender, channel), { onFailure: () => Effect.void, onSuccess: () => turn })
-      : Effect.void
+    const onSuccess = () => turn
+    const say = Effect.suspend(() => Effect.matchEffect(sayWhatIsDue(sender, channel), { onFailure, onSuccess }))
+    const free = room(core, channel, now)
+    const messages = Math.min(free.messages, sender.pacer.allowance())
+    if (messages < free.messages) sender.pacer.wakeLater()
+    if (creditDue(channel) !== undefined) return say
+    if (messages > 0 && !Outbox.has(core.outbox, core.window.cursor))
+      return Effect.zipRight(loadNext(sender, channel), turn)
+    return messages > 0 && Outbox.fits(core.outbox, core.window.cursor, free)
+      ? Effect.matchEffect(transmit(sender, channel, { ...free, messages }), { onFailure, onSuccess })
+      : channel.ackDue
+        ? say
+        : Effect.void
   })
   return turn
 }

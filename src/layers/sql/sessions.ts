@@ -11,6 +11,7 @@ import { StoreUnavailableError, type StoreError } from "../../errors/StoreError.
 import type { Restore } from "../../internal/gate.ts"
 import type { Backend } from "../../internal/turns.ts"
 import { storeError } from "./errors.ts"
+import { makeSavepoints, type Savepoints } from "./savepoints.ts"
 import type { Statements } from "./statements.ts"
 
 type Tuple = readonly [conn: Connection, depth: number]
@@ -23,7 +24,14 @@ type Tuple = readonly [conn: Connection, depth: number]
 export interface Session {
   readonly connection: Connection
   readonly tuple: Tuple
+  readonly savepoints: Savepoints
   readonly scope: Scope.CloseableScope | undefined
+}
+
+const sessionOn = (raw: Connection, scope: Scope.CloseableScope): Session => {
+  const savepoints = makeSavepoints(raw)
+  const { connection } = savepoints
+  return { connection, tuple: [connection, 0], savepoints, scope }
 }
 
 /** What this library put into an environment: left over in one, it is nobody else's transaction. */
@@ -90,16 +98,20 @@ export const makeBackend = (sql: SqlClient.SqlClient, statements: Statements): B
   const reserve = (restore: Restore, scope: Scope.CloseableScope) =>
     restore(Scope.extend(sql.reserve, scope)).pipe(
       Effect.mapError((error) => storeError("take a connection", error)),
-      Effect.map((connection): Session => ({ connection, tuple: [connection, 0], scope }))
+      Effect.map((connection) => sessionOn(connection, scope))
     )
   const end = ({ scope }: Session) => (scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
-  const nesting = (statement: (depth: number) => string, operation: string) => {
+  const textAt = (statement: (depth: number) => string) => {
     const texts: Array<string> = []
-    return (session: Session, depth: number) => execute(session, operation, (texts[depth] ??= statement(depth)), [])
+    return (depth: number) => (texts[depth] ??= statement(depth))
+  }
+  const nesting = (statement: (depth: number) => string, operation: string) => {
+    const text = textAt(statement)
+    return (session: Session, depth: number) => execute(session, operation, text(depth), [])
   }
   const rollbackTo = nesting(statements.rollbackTo, "roll back a nested transaction")
   const release = nesting(statements.release, "end a nested transaction")
-  const savepoint = nesting(statements.savepoint, "begin a nested transaction")
+  const savepoint = textAt(statements.savepoint)
 
   return {
     begin: (restore) =>
@@ -111,11 +123,23 @@ export const makeBackend = (sql: SqlClient.SqlClient, statements: Statements): B
       ),
     commit: (session) => commitOf(session, statements.commit),
     // If it fails, the database has rolled back already, or the connection is lost and with it the transaction.
-    rollback: (session) => Effect.ignore(execute(session, "roll back", statements.rollback, [])),
+    rollback: (session) =>
+      Effect.suspend(() => {
+        session.savepoints.clear()
+        return Effect.ignore(execute(session, "roll back", statements.rollback, []))
+      }),
     end,
-    savepoint: (session, depth) => Effect.asVoid(savepoint(session, depth)),
-    release: (session, depth) => Effect.asVoid(release(session, depth)),
-    rollbackTo: (session, depth) => Effect.asVoid(Effect.zipRight(rollbackTo(session, depth), release(session, depth))),
+    savepoint: ({ savepoints }, depth) => {
+      savepoints.owe(savepoint(depth))
+      return undefined
+    },
+    release: (session, depth) => (session.savepoints.cancel() ? undefined : Effect.asVoid(release(session, depth))),
+    rollbackTo: (session, depth) =>
+      Effect.suspend(() =>
+        session.savepoints.cancel()
+          ? Effect.void
+          : Effect.asVoid(Effect.zipRight(rollbackTo(session, depth), release(session, depth)))
+      ),
     contain: (session) =>
       statements.contain === undefined
         ? Effect.void
@@ -137,7 +161,8 @@ export const makeBackend = (sql: SqlClient.SqlClient, statements: Statements): B
     stranger: (context, own) => {
       const tuple = Context.getOption(context, SqlClient.TransactionConnection)
       if (tuple._tag === "None" || tuple.value === own?.tuple || ours.has(tuple.value)) return undefined
-      return { connection: tuple.value[0], tuple: tuple.value, scope: undefined }
+      const [connection] = tuple.value
+      return { connection, tuple: tuple.value, savepoints: makeSavepoints(connection), scope: undefined }
     }
   }
 }

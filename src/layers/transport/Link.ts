@@ -90,8 +90,8 @@ interface Letter {
 }
 
 /**
- * How many bytes of events may wait for the link's reader before the peer is held back; twice what a sender has on its way
- * at most, so that between two of ours a slow kernel never keeps a probe from being read.
+ * How many bytes of events may wait for the link's reader before the peer is held back, at least; twice what a sender has on its
+ * way at most, so that between two of ours a slow kernel never keeps a probe from being read.
  */
 const inboxCapacity = 8 * 1_048_576
 
@@ -153,7 +153,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
   const scope = yield* Effect.scope
   const clock = yield* Effect.clock
   const letters = yield* Mailbox.make<Letter>()
-  const inbox: Inbox<LinkEvent> = makeInbox(inboxCapacity, metrics.inboxBytes)
+  const inbox: Inbox<LinkEvent> = makeInbox(Math.max(inboxCapacity, 2 * speaker.limits.bytes), metrics.inboxBytes)
   const status = yield* SubscriptionRef.make<LinkState>({ _tag: "Idle", error: undefined })
   const work = yield* FiberMap.make<number>()
   const dialed = new Map<number, Candidate>()
@@ -273,7 +273,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
           channel: token,
           incarnationId: greeted.hello.incarnationId,
           verdict: greeted.verdict,
-          stated: greeted.hello.extensions?.statement
+          stated: greeted.hello.extensions?.statement,
+          limits: greeted.hello.extensions?.limits
         },
         eventWeight
       )

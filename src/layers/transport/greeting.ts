@@ -8,6 +8,7 @@ import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, HandshakeTimeoutError } from "../../errors/TransportError.ts"
 import { monotonic } from "../../internal/monotonic.ts"
+import type { Limits } from "../../protocol/Credit.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import * as Handshake from "../../protocol/Handshake.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -24,6 +25,8 @@ export interface Speaker {
   readonly incarnationId: string
   readonly process: string
   readonly store: RemoteStore["Type"]
+  /** What this kernel has room for on each channel. */
+  readonly limits: Limits
 }
 
 /**
@@ -124,9 +127,9 @@ export const greet = (
   }
 ): Effect.Effect<Greeted, GreetingError> =>
   Effect.gen(function* () {
-    const { incarnationId, process } = speaker
+    const { incarnationId, limits, process } = speaker
     const mine = yield* statementFor(speaker, channel.peerId)
-    const extensions = { statement: mine, process, dial, after }
+    const extensions = { statement: mine, process, dial, after, limits }
     const clock = yield* Clock.clockWith(Effect.succeed)
     const saidAt = monotonic(clock)
     yield* say(channel, Handshake.encode({ _tag: "handshake", incarnationId, extensions }))
@@ -167,9 +170,15 @@ export const answer = (
   }
 ): Effect.Effect<Greeted, GreetingError> =>
   Effect.gen(function* () {
-    const { incarnationId, process } = speaker
+    const { incarnationId, limits, process } = speaker
     const mine = yield* statementFor(speaker, channel.peerId)
-    const extensions = hello.extensions && { statement: mine, process, dial: hello.extensions.dial, after: undefined }
+    const extensions = hello.extensions && {
+      statement: mine,
+      process,
+      dial: hello.extensions.dial,
+      after: undefined,
+      limits
+    }
     yield* say(channel, Handshake.encode({ _tag: "handshakeAck", incarnationId, extensions }))
     const { confirm, verdict } = settle(mine, hello)
     if (!confirm) return { hello, verdict, rest, roundTrip: undefined }

@@ -1,0 +1,11 @@
+/**
+ * All rows, in the order of the table.
+ */
+import type { Row } from "../Row.ts"
+import { both } from "./both.ts"
+import { cpu } from "./cpu.ts"
+import { commitToAck, roundTrip } from "./latency.ts"
+import { durable, memory } from "./oneWay.ts"
+import { sizes } from "./sizes.ts"
+
+export const rows: ReadonlyArray<Row> = [durable, memory, sizes, both, roundTrip, commitToAck, cpu]

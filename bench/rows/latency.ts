@@ -1,0 +1,76 @@
+/**
+ * How long one message takes when nothing else is under way.
+ */
+import * as Effect from "effect/Effect"
+import { interleaved } from "../interleaved.ts"
+import type { Measured, Row } from "../Row.ts"
+import { quantile } from "../statistics.ts"
+import { kernels, raws } from "../workers/processes.ts"
+import { Acknowledged, RawEcho, RoundTrips, Syncs } from "../workers/requests.ts"
+
+const size = 256
+
+interface Latencies {
+  readonly micros: ReadonlyArray<number>
+}
+
+const at =
+  (part: number) =>
+  ({ micros }: Latencies) =>
+    quantile(micros, part)
+
+export const roundTrip: Row = {
+  name: "roundtrip",
+  about: "idle round trip: deliver, handler, answer delivered",
+  run: (bench) =>
+    Effect.gen(function* () {
+      const ours = yield* kernels(bench, "memory")
+      const raw = yield* raws(bench)
+      const count = 2000
+      const pairs = yield* interleaved(bench, "roundtrip", {
+        ours: ours.near.ask(new RoundTrips({ count, size })),
+        raw: raw.near.ask(new RawEcho({ count, size }))
+      })
+      const line = (name: string, part: number, limit: number): Measured => ({
+        name,
+        what: `idle round trip, memory store, ${name}`,
+        against: "raw echo",
+        unit: "µs",
+        target: { figure: "ratio", sense: "at most", limit },
+        pairs: pairs.map((pair) => ({ ours: at(part)(pair.ours), raw: at(part)(pair.raw) })),
+        notes: []
+      })
+      return [line("p50", 0.5, 1.5), line("p99", 0.99, 2)]
+    })
+}
+
+export const commitToAck: Row = {
+  name: "ack",
+  about: "durable commit-to-ACK latency, idle",
+  run: (bench) =>
+    Effect.gen(function* () {
+      const ours = yield* kernels(bench, "sqlite")
+      const raw = yield* raws(bench)
+      const count = 200
+      const file = `${bench.directory}/syncs.db`
+      const baseline = Effect.zipWith(
+        Effect.map(raw.near.ask(new Syncs({ count, size, file })), at(0.5)),
+        Effect.map(raw.near.ask(new RawEcho({ count, size })), at(0.5)),
+        (sync, echo) => 2 * sync + echo
+      )
+      return [
+        {
+          name: "ack",
+          what: "durable deliver to ACK, idle, SQLite, p50",
+          against: "two syncs and a raw echo",
+          unit: "µs",
+          target: { figure: "ratio", sense: "at most", limit: 1.5 },
+          pairs: yield* interleaved(bench, "ack", {
+            ours: Effect.map(ours.near.ask(new Acknowledged({ count, size })), at(0.5)),
+            raw: baseline
+          }),
+          notes: []
+        }
+      ]
+    })
+}

@@ -1,0 +1,26 @@
+/**
+ * A kernel of ours as a process of its own.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeWorkerRunner from "@effect/platform-node/NodeWorkerRunner"
+import * as WorkerRunner from "@effect/platform/WorkerRunner"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Kernel, layerKernel } from "./layerKernel.ts"
+import { KernelRequest } from "./requests.ts"
+import { endWithParent, usage } from "./usage.ts"
+
+const handlers = WorkerRunner.layerSerialized(KernelRequest, {
+  InitialMessage: ({ options }) => layerKernel(options),
+  Usage: () => usage,
+  Whereabouts: () => Effect.flatMap(Kernel, (kernel) => kernel.whereabouts),
+  Connect: (target) => Effect.flatMap(Kernel, (kernel) => kernel.connect(target)),
+  Send: (how) => Effect.flatMap(Kernel, (kernel) => kernel.send(how)),
+  RoundTrips: (how) => Effect.flatMap(Kernel, (kernel) => kernel.roundTrips(how)),
+  Acknowledged: (how) => Effect.flatMap(Kernel, (kernel) => kernel.acknowledged(how))
+})
+
+endWithParent.pipe(
+  Effect.zipRight(WorkerRunner.launch(Layer.provide(handlers, NodeWorkerRunner.layer))),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,155 @@
+/**
+ * A kernel of ours, and what the bench does with it. Its handler checks that messages come in order and only counts them, so that
+ * what is measured is the library.
+ */
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as ER from "effect-remotes"
+import { RemoteStoreSql } from "effect-remotes/sql"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Redacted from "effect/Redacted"
+import { paceOf } from "../pace.ts"
+import { makePort, type Answers } from "./port.ts"
+import type { Connect, KernelOptions, Send } from "./requests.ts"
+
+type HowMany = Pick<Send, "count" | "size">
+
+interface Latencies {
+  readonly micros: ReadonlyArray<number>
+}
+
+/** What a worker can be asked to do with its kernel. Nothing here may fail: then the bench is broken. */
+export class Kernel extends Context.Tag("bench/Kernel")<
+  Kernel,
+  {
+    readonly whereabouts: Effect.Effect<{ readonly peerId: string; readonly address: string }>
+    readonly connect: (target: Pick<Connect, "peerId" | "address">) => Effect.Effect<{ readonly millis: number }>
+    readonly send: (how: HowMany) => Effect.Effect<{ readonly millis: number }>
+    readonly roundTrips: (how: HowMany) => Effect.Effect<Latencies>
+    readonly acknowledged: (how: HowMany) => Effect.Effect<Latencies>
+  }
+>() {}
+
+const layerStore = (file: string | undefined) =>
+  file === undefined
+    ? ER.RemoteStoreMemory.layer
+    : RemoteStoreSql.layer.pipe(Layer.provide(RemoteStoreSql.layerClient(SqliteClient.layer({ filename: file }))))
+
+/** Repeats what is to be timed, one after the other. */
+const timeEach = <E>(count: number, work: (index: number) => Effect.Effect<unknown, E>) =>
+  Effect.gen(function* () {
+    const micros: Array<number> = []
+    for (let index = 0; index < count; index += 1) {
+      const started = performance.now()
+      yield* work(index)
+      micros.push((performance.now() - started) * 1000)
+    }
+    return { micros }
+  })
+
+const message = (target: string, body: string): ER.Delivery.Delivery => ({
+  _tag: "Message",
+  target,
+  methargs: { body, slots: [] },
+  result: "p-1"
+})
+
+const makeKernel = (answers: Answers) =>
+  Effect.gen(function* () {
+    const remotes = yield* ER.Remotes.Remotes
+    const store = yield* ER.RemoteStore.RemoteStore
+    const transport = yield* ER.Transport.Transport
+    yield* answers.speakThrough(remotes)
+    const connected = yield* Deferred.make<ER.RemoteHandle.RemoteHandleService>()
+    const peer = Deferred.await(connected)
+    let sent = 0
+
+    const connect = Effect.fnUntraced(function* ({ address, peerId }: Pick<Connect, "peerId" | "address">) {
+      const started = performance.now()
+      const handle = yield* remotes.get(peerId, { hints: [address] })
+      const receipt = yield* handle.deliver(message("hello", ""))
+      yield* receipt.acknowledged
+      yield* Deferred.succeed(connected, handle)
+      return { millis: performance.now() - started }
+    }, Effect.orDie)
+
+    const send = Effect.fnUntraced(function* ({ count, size }: HowMany) {
+      const handle = yield* peer
+      const pace = paceOf(size)
+      const filling = "x".repeat(size)
+      const turn = (messages: number) =>
+        store.transaction(
+          Effect.gen(function* () {
+            let receipt: ER.RemoteHandle.Receipt | undefined
+            for (let index = 0; index < messages; index += 1) {
+              const head = `${sent++}:`
+              receipt = yield* handle.deliver(message("sink", head + filling.slice(head.length)))
+            }
+            return receipt
+          })
+        )
+      const started = performance.now()
+      const turns: Array<ER.RemoteHandle.Receipt> = []
+      for (let left = count; left > 0; left -= pace.turn) {
+        yield* turns[turns.length - pace.turns]?.acknowledged ?? Effect.void
+        const receipt = yield* turn(Math.min(left, pace.turn))
+        if (receipt !== undefined) turns.push(receipt)
+      }
+      yield* turns.at(-1)?.acknowledged ?? Effect.void
+      return { millis: performance.now() - started }
+    }, Effect.orDie)
+
+    const roundTrips = Effect.fnUntraced(function* ({ count, size }: HowMany) {
+      const handle = yield* peer
+      const body = "x".repeat(size)
+      return yield* timeEach(count, () =>
+        Effect.zipRight(handle.deliver(message("echo", body)), Effect.suspend(answers.next))
+      )
+    }, Effect.orDie)
+
+    const acknowledged = Effect.fnUntraced(function* ({ count, size }: HowMany) {
+      const handle = yield* peer
+      const body = "x".repeat(size)
+      return yield* timeEach(count, () =>
+        Effect.flatMap(handle.deliver(message("hello", body)), (receipt) => receipt.acknowledged)
+      )
+    }, Effect.orDie)
+
+    return Kernel.of({
+      whereabouts: Effect.map(transport.listenAddresses, ([address = ""]) => ({
+        peerId: remotes.localPeerId,
+        address
+      })),
+      connect,
+      send,
+      roundTrips,
+      acknowledged
+    })
+  })
+
+/** A kernel on TCP, alone on its address. */
+export const layerKernel = (options: KernelOptions) =>
+  Layer.unwrapEffect(
+    Effect.map(makePort, ({ answers, port }) =>
+      Layer.effect(Kernel, makeKernel(answers)).pipe(
+        Layer.provide(ER.RemotesDurable.layer),
+        Layer.provide(Layer.succeed(ER.KernelPort.KernelPort, port)),
+        Layer.provide(ER.TransportLinks.layer),
+        Layer.provide(ER.ConnectionFactoryLibp2p.layer({ listen: ["/ip4/127.0.0.1/tcp/0"] })),
+        Layer.provide(ER.RemoteIdentityStored.layer({ keySeed: Redacted.make(options.seed) })),
+        Layer.provide(layerStore(options.file)),
+        Layer.provide(
+          ER.RemotesConfig.layer({
+            maxPendingMessages: options.maxPendingMessages,
+            maxPendingBytes: Math.max(64 * 1_048_576, 1024 * options.maxPendingMessages),
+            maxMessageSize: 2 * 1_048_576
+          })
+        ),
+        Layer.provide(Logger.minimumLogLevel(LogLevel.Warning))
+      )
+    )
+  ).pipe(Layer.orDie)

@@ -1,0 +1,80 @@
+/**
+ * A bare libp2p node, and what the bench does with it.
+ */
+import type { Connection, Stream } from "@libp2p/interface"
+import { tcp } from "@libp2p/tcp"
+import { identify } from "@libp2p/identify"
+import { ping } from "@libp2p/ping"
+import { multiaddr } from "@multiformats/multiaddr"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { createLibp2p } from "libp2p"
+import { common } from "../../src/layers/libp2p/node.ts"
+import { protocols, serveAll } from "./rawServer.ts"
+import * as RawWays from "./rawWays.ts"
+import type { RawEcho, RawSend } from "./requests.ts"
+
+export class Raw extends Context.Tag("bench/Raw")<
+  Raw,
+  {
+    readonly whereabouts: Effect.Effect<{ readonly peerId: string; readonly address: string }>
+    /** Dials anew, and opens a stream, which is all that a channel is made of. */
+    readonly connect: (address: string) => Effect.Effect<{ readonly millis: number }>
+    readonly send: (how: Pick<RawSend, "way" | "count" | "size">) => Effect.Effect<{ readonly millis: number }>
+    readonly echo: (how: Pick<RawEcho, "count" | "size">) => Effect.Effect<{ readonly micros: ReadonlyArray<number> }>
+  }
+>() {}
+
+const makeNode = (seed: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const options = await common(Buffer.from(seed, "hex"))
+      const services = { identify: identify(), ping: ping() }
+      const addresses = { listen: ["/ip4/127.0.0.1/tcp/0"] }
+      const node = await createLibp2p({ ...options, addresses, transports: [tcp()], services })
+      await node.start()
+      return node
+    }),
+    (node) => Effect.promise(async () => node.stop())
+  )
+
+const make = (seed: string) =>
+  Effect.gen(function* () {
+    const node = yield* makeNode(seed)
+    yield* Effect.promise(() => serveAll(node))
+    let connection: Connection | undefined
+
+    const onStream = <A>(protocol: string, use: (stream: Stream) => Promise<A>) =>
+      Effect.promise(async () => {
+        if (connection === undefined) throw new Error("connect first")
+        const stream = await connection.newStream(protocol)
+        const result = await use(stream)
+        await stream.close()
+        return result
+      })
+
+    return Raw.of({
+      whereabouts: Effect.sync(() => ({
+        peerId: node.peerId.toString(),
+        address: node.getMultiaddrs()[0]?.toString() ?? ""
+      })),
+      connect: (address) =>
+        Effect.promise(async () => {
+          await connection?.close()
+          const started = performance.now()
+          connection = await node.dial(multiaddr(address))
+          const stream = await connection.newStream(protocols.echo)
+          const millis = performance.now() - started
+          await stream.close()
+          return { millis }
+        }),
+      send: ({ count, size, way }) =>
+        onStream(protocols[way], async (stream) => ({ millis: await RawWays.send(way)(stream, count, size) })),
+      echo: ({ count, size }) =>
+        onStream(protocols.echo, async (stream) => ({ micros: await RawWays.echoes(stream, count, size) }))
+    })
+  })
+
+/** A node on TCP, alone on its address. */
+export const layerRaw = (seed: string) => Layer.scoped(Raw, make(seed))

@@ -1,0 +1,27 @@
+/**
+ * A bare libp2p node as a process of its own, with the same options as a kernel's: what ours is measured against.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeWorkerRunner from "@effect/platform-node/NodeWorkerRunner"
+import * as WorkerRunner from "@effect/platform/WorkerRunner"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { layerRaw, Raw } from "./layerRaw.ts"
+import { RawRequest } from "./requests.ts"
+import { syncs } from "./syncs.ts"
+import { endWithParent, usage } from "./usage.ts"
+
+const handlers = WorkerRunner.layerSerialized(RawRequest, {
+  InitialMessage: ({ seed }) => layerRaw(seed),
+  Usage: () => usage,
+  Whereabouts: () => Effect.flatMap(Raw, (raw) => raw.whereabouts),
+  Connect: ({ address }) => Effect.flatMap(Raw, (raw) => raw.connect(address)),
+  RawSend: (how) => Effect.flatMap(Raw, (raw) => raw.send(how)),
+  RawEcho: (how) => Effect.flatMap(Raw, (raw) => raw.echo(how)),
+  Syncs: syncs
+})
+
+endWithParent.pipe(
+  Effect.zipRight(WorkerRunner.launch(Layer.provide(handlers, NodeWorkerRunner.layer))),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,69 @@
+/**
+ * What the far end of a raw measurement does: it takes everything, and says when it has all of it.
+ */
+import type { Libp2p, Stream } from "@libp2p/interface"
+import { lpStream } from "@libp2p/utils"
+import * as Either from "effect/Either"
+import * as Frame from "../../src/protocol/Frame.ts"
+
+export const protocols = {
+  awaited: "/bench/awaited/1",
+  coalesced: "/bench/coalesced/1",
+  plain: "/bench/plain/1",
+  echo: "/bench/echo/1"
+} as const
+
+/** What a stream begins with: how many messages, or bytes, will come. */
+export const headerBytes = 8
+
+/** Reads the header off the first chunks, and gives what lies behind it in the same chunk. */
+const makeHeader = () => {
+  const bytes = new Uint8Array(headerBytes)
+  let have = 0
+  return {
+    expected: () => (have < headerBytes ? undefined : Number(new DataView(bytes.buffer).getBigUint64(0))),
+    skim: (chunk: Uint8Array): Uint8Array => {
+      const taken = Math.min(headerBytes - have, chunk.length)
+      bytes.set(chunk.subarray(0, taken), have)
+      have += taken
+      return chunk.subarray(taken)
+    }
+  }
+}
+
+/** Takes chunks until `count` has counted as much as was announced, then says so with one byte. */
+const take = (stream: Stream, count: (chunk: Uint8Array) => number) => {
+  const header = makeHeader()
+  let counted = 0
+  stream.addEventListener("message", ({ data }) => {
+    for (const chunk of data instanceof Uint8Array ? [data] : data) {
+      const rest = header.skim(chunk)
+      if (rest.length > 0) counted += count(rest)
+    }
+    if (counted === header.expected()) stream.send(Uint8Array.of(1))
+  })
+}
+
+const countFrames = () => {
+  const decoder = Frame.makeDecoder(4 * 1_048_576)
+  return (chunk: Uint8Array) => Either.getOrThrow(decoder.push(chunk)).length
+}
+
+const takeAwaited = async (stream: Stream) => {
+  const frames = lpStream(stream, { maxDataLength: 4 * 1_048_576 })
+  const header = (await frames.read()).subarray()
+  const expected = Number(new DataView(header.buffer, header.byteOffset).getBigUint64(0))
+  for (let count = 0; count < expected; count += 1) await frames.read()
+  await frames.write(Uint8Array.of(1))
+}
+
+export const serveAll = async (node: Libp2p): Promise<void> => {
+  await node.handle(protocols.awaited, takeAwaited)
+  await node.handle(protocols.coalesced, (stream) => take(stream, countFrames()))
+  await node.handle(protocols.plain, (stream) => take(stream, (chunk) => chunk.length))
+  await node.handle(protocols.echo, (stream) => {
+    stream.addEventListener("message", ({ data }) => {
+      stream.send(data)
+    })
+  })
+}

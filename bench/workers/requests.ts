@@ -1,0 +1,104 @@
+/**
+ * What the bench asks of its worker processes, and what they answer.
+ */
+import * as Schema from "effect/Schema"
+
+const count = Schema.Number
+const Timed = Schema.Struct({ millis: Schema.Number })
+const Latencies = Schema.Struct({ micros: Schema.Array(Schema.Number) })
+
+/** What a process has used so far. */
+export class Usage extends Schema.TaggedRequest<Usage>()("Usage", {
+  payload: {},
+  success: Schema.Struct({ cpuMicros: Schema.Number, rss: Schema.Number, heap: Schema.Number }),
+  failure: Schema.Never
+}) {}
+
+/** Where this process can be reached. */
+export class Whereabouts extends Schema.TaggedRequest<Whereabouts>()("Whereabouts", {
+  payload: {},
+  success: Schema.Struct({ peerId: Schema.String, address: Schema.String }),
+  failure: Schema.Never
+}) {}
+
+/** Opens a connection, and keeps it. */
+export class Connect extends Schema.TaggedRequest<Connect>()("Connect", {
+  payload: { peerId: Schema.String, address: Schema.String },
+  success: Timed,
+  failure: Schema.Never
+}) {}
+
+/** How a kernel of ours is set up. */
+export const KernelOptions = Schema.Struct({
+  seed: Schema.String,
+  /** The SQLite file; undefined for the store in memory. */
+  file: Schema.UndefinedOr(Schema.String),
+  maxPendingMessages: Schema.Number
+})
+export type KernelOptions = typeof KernelOptions.Type
+
+export class BootKernel extends Schema.TaggedRequest<BootKernel>()("InitialMessage", {
+  payload: { options: KernelOptions },
+  success: Schema.Void,
+  failure: Schema.Never
+}) {}
+
+/** Delivers messages one way, until the peer has acknowledged the last. */
+export class Send extends Schema.TaggedRequest<Send>()("Send", {
+  payload: { count, size: Schema.Number },
+  success: Timed,
+  failure: Schema.Never
+}) {}
+
+/** One delivery after the other, each once the handler of the peer has answered the last with one of its own. */
+export class RoundTrips extends Schema.TaggedRequest<RoundTrips>()("RoundTrips", {
+  payload: { count, size: Schema.Number },
+  success: Latencies,
+  failure: Schema.Never
+}) {}
+
+/** One delivery after the other, each once the last was acknowledged. */
+export class Acknowledged extends Schema.TaggedRequest<Acknowledged>()("Acknowledged", {
+  payload: { count, size: Schema.Number },
+  success: Latencies,
+  failure: Schema.Never
+}) {}
+
+export const KernelRequest = Schema.Union(BootKernel, Usage, Whereabouts, Connect, Send, RoundTrips, Acknowledged)
+export type KernelRequest = typeof KernelRequest.Type
+
+export class BootRaw extends Schema.TaggedRequest<BootRaw>()("InitialMessage", {
+  payload: { seed: Schema.String },
+  success: Schema.Void,
+  failure: Schema.Never
+}) {}
+
+/**
+ * How raw libp2p sends: `awaited` is one awaited write of `lpStream` per message, `coalesced` is length-prefixed messages in
+ * writes of 64 KiB, `plain` is one write per message without any framing.
+ */
+export const RawWay = Schema.Literal("awaited", "coalesced", "plain")
+export type RawWay = typeof RawWay.Type
+
+export class RawSend extends Schema.TaggedRequest<RawSend>()("RawSend", {
+  payload: { way: RawWay, count, size: Schema.Number },
+  success: Timed,
+  failure: Schema.Never
+}) {}
+
+/** Writes a message, and waits until the peer has sent it back; again and again on one stream. */
+export class RawEcho extends Schema.TaggedRequest<RawEcho>()("RawEcho", {
+  payload: { count, size: Schema.Number },
+  success: Latencies,
+  failure: Schema.Never
+}) {}
+
+/** Commits one row after the other to a SQLite file, with full sync. */
+export class Syncs extends Schema.TaggedRequest<Syncs>()("Syncs", {
+  payload: { count, size: Schema.Number, file: Schema.String },
+  success: Latencies,
+  failure: Schema.Never
+}) {}
+
+export const RawRequest = Schema.Union(BootRaw, Usage, Whereabouts, Connect, RawSend, RawEcho, Syncs)
+export type RawRequest = typeof RawRequest.Type
