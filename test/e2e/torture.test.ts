@@ -22,14 +22,15 @@ const number = (text: string | undefined) => Number((text ?? "0").replaceAll(","
 describe("torture", () => {
   it.scopedLive("finds nothing missing, doubled or out of order, and leaves nothing", () =>
     Effect.gen(function* () {
-      const { command, kernels, left } = yield* prepare("--minutes", "0", "--seconds", "5")
+      // With this seed a kernel is killed after a second, and the other one stopped after another.
+      const { command, kernels, left } = yield* prepare("--minutes", "0", "--seconds", "5", "--seed", "396")
       const { code, err, out } = yield* finish(command)
       assert.strictEqual(err, "")
       const found = figures(out)
       assert.deepInclude(found, zeros)
       assert.strictEqual(number(found["received once"]) + number(found["refused and reported"]), number(found["sent"]))
       assert.isAbove(number(found["received once"]), 0)
-      assert.isAbove(number(found["kills"]) + number(found["stops"]), 0)
+      assert.isAbove(number(found["kills"]), 0)
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(yield* left, [])
       assert.deepStrictEqual(yield* kernels, [])
