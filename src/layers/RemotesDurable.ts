@@ -55,7 +55,14 @@ export const make = Effect.gen(function* () {
     (peerId) => entries.get(peerId)?.watched,
     () => entries.keys()
   )
+  /** Whom this process removed, the last ones; of others that come again less is known, so that more is told to the kernel. */
   const removed = new Set<PeerId.PeerId>()
+  const noteRemoved = (peerId: PeerId.PeerId) => {
+    removed.delete(peerId)
+    removed.add(peerId)
+    const [oldest] = removed
+    if (removed.size > config.maxRemotes && oldest !== undefined) removed.delete(oldest)
+  }
   let stopped = false
 
   const newCore = (peerId: PeerId.PeerId): Core.Core => ({
@@ -67,7 +74,7 @@ export const make = Effect.gen(function* () {
     const entry = entries.get(peerId)
     if (entry === undefined) return
     entries.delete(peerId)
-    if (entry.core.gone) removed.add(peerId)
+    if (entry.core.gone) noteRemoved(peerId)
     watch.changed(peerId)
     // A scope whose closing is interrupted counts as closed, and what is left in it is never released.
     depart(Effect.uninterruptible(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void))))

@@ -139,6 +139,9 @@ export interface RemoteHandleService {
    */
   readonly giveUp: (reason: string) => Effect.Effect<void, StoreError>
   readonly status: Effect.Effect<RemoteStatus>
-  /** The status now, and again whenever the link's state changes or messages are acknowledged or received. */
+  /**
+   * The status now, and again whenever the link's state changes or messages are acknowledged or received. A slow reader holds
+   * nothing up, and gets only the newest.
+   */
   readonly changes: Stream.Stream<RemoteStatus>
 }

@@ -110,7 +110,7 @@ describe("EarlyMessages", () => {
       }
       assert.deepStrictEqual(world.holes, [])
     },
-    { fastCheck: { numRuns: 2_000 } }
+    { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
   )
 
   it("takes what came early as soon as what was missing has come", () => {

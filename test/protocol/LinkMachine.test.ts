@@ -400,7 +400,7 @@ describe("LinkMachine", () => {
           if (asked) assert.notStrictEqual(next.phase._tag, "Idle", "who is wanted does not rest")
         }
       },
-      { fastCheck: { numRuns: 4000 }, timeout: 60_000 }
+      { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
     )
   })
 
@@ -465,7 +465,7 @@ describe("LinkMachine", () => {
         }
         checkJoined(world)
       },
-      { fastCheck: { numRuns: 1500 }, timeout: 60_000 }
+      { fastCheck: { numRuns: 4000 }, timeout: 120_000 }
     )
   })
 })

@@ -3,7 +3,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Liveness from "../../src/protocol/Liveness.ts"
 
 const settings: Liveness.Settings = { least: 200, most: 5000 }
-const many = { fastCheck: { numRuns: 2000 } }
+const many = { fastCheck: { numRuns: 10_000 } }
 
 interface Run {
   readonly asks: ReadonlyArray<number>

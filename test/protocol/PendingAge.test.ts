@@ -32,7 +32,7 @@ describe("PendingAge", () => {
           assert.isAtMost(actual - told, Math.max(second, longest / 16))
         }
       }),
-      { numRuns: 500, endOnFailure: true }
+      { numRuns: 2000, endOnFailure: true }
     )
   })
 

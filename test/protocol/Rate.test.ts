@@ -7,7 +7,7 @@ const rate = FastCheck.tuple(FastCheck.integer({ min: 1, max: 500 }), FastCheck.
 )
 /** Pauses between tries; many of them none. */
 const pauses = FastCheck.array(FastCheck.oneof(FastCheck.constant(0), FastCheck.nat(2000)), { maxLength: 200 })
-const many = { fastCheck: { numRuns: 1000 } }
+const many = { fastCheck: { numRuns: 10_000 } }
 
 /** Tries once after each pause, and gives the moments at which it passed. */
 const passing = (limit: Rate.Rate, between: ReadonlyArray<number>): ReadonlyArray<number> => {

@@ -88,7 +88,7 @@ describe("SendWindow", () => {
     ([script]) => {
       run(false, script)
     },
-    { fastCheck: { numRuns: 2000 }, timeout: 60_000 }
+    { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
   )
 
   it.prop(
@@ -97,6 +97,6 @@ describe("SendWindow", () => {
     ([script]) => {
       run(true, script)
     },
-    { fastCheck: { numRuns: 1000 }, timeout: 60_000 }
+    { fastCheck: { numRuns: 4000 }, timeout: 120_000 }
   )
 })

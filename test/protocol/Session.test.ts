@@ -166,14 +166,17 @@ describe("Session", () => {
       return seen
     }
 
-    it("never ends a conversation because of crashes, losses and late hellos", { timeout: 60_000 }, () => {
-      const seen = runs(["lose", "crash", "tidy", "late", "giveUp"], 3000)
+    it("never ends a conversation because of crashes, losses and late hellos", { timeout: 120_000 }, () => {
+      const seen = runs(["lose", "crash", "tidy", "late", "giveUp"], 10_000)
       assert.isAbove(seen.Same, 1000)
       assert.strictEqual(seen.Restarted + seen.RolledBack, 0)
     })
 
-    it("notices every store that went back in time or was lost, and goes on from there", { timeout: 60_000 }, () => {
-      const seen = runs(["lose", "crash", "tidy", "late", "giveUp", "copy", "copy", "restore", "restore", "wipe"], 6000)
+    it("notices every store that went back in time or was lost, and goes on from there", { timeout: 120_000 }, () => {
+      const seen = runs(
+        ["lose", "crash", "tidy", "late", "giveUp", "copy", "copy", "restore", "restore", "wipe"],
+        10_000
+      )
       for (const [verdict, count] of Object.entries(seen)) assert.isAbove(count, 300, verdict)
     })
   })

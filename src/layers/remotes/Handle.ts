@@ -75,6 +75,10 @@ export interface HandleActor {
 /** How long settled messages may stay in the store when no other commit takes them along. */
 const tidyDelay = Duration.millis(200)
 
+/** A slow reader gets only the newest. */
+const newest = <A>(changes: Stream.Stream<A>): Stream.Stream<A> =>
+  Stream.buffer(changes, { capacity: 1, strategy: "sliding" })
+
 /** Nothing was sent that could be lost. */
 const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
 
@@ -328,7 +332,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
         watch.rest
       ),
     status,
-    changes: Stream.merge(Stream.void, Stream.merge(link.changes, Stream.fromPubSub(news))).pipe(
+    changes: Stream.merge(Stream.void, Stream.merge(newest(link.changes), Stream.fromPubSub(news))).pipe(
       Stream.mapEffect(() => status)
     )
   }
