@@ -21,6 +21,12 @@ const maxBytesInFlight = 4 * 1_048_576
 /** How much is read from the store at once. */
 const slice = { maxMessages: 4096, maxBytes: 1_048_576 }
 
+/**
+ * How often a lone ACK lets all other fibers go first. A kernel often sends at once upon what it received, which takes a few
+ * steps to be committed; then the ACK goes along with that, and saves both sides a write.
+ */
+const ackPatience = 16
+
 /** How often everything unacknowledged is sent again to a peer of the base profile before its channel is given up. */
 const maxResends = 3
 
@@ -102,6 +108,7 @@ const acknowledge = (sender: Sender, channel: OpenChannel) => {
  */
 export const flush = (sender: Sender): Effect.Effect<void> => {
   const { core } = sender
+  let patience = ackPatience
   const turn: Effect.Effect<void> = Effect.suspend(() => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
@@ -116,9 +123,12 @@ export const flush = (sender: Sender): Effect.Effect<void> => {
             turn
           )
     }
-    return channel.ackDue
-      ? Effect.matchEffect(acknowledge(sender, channel), { onFailure: () => Effect.void, onSuccess: () => turn })
-      : Effect.void
+    if (!channel.ackDue) return Effect.void
+    if (patience > 0) {
+      patience -= 1
+      return Effect.zipRight(Effect.yieldNow(), turn)
+    }
+    return Effect.matchEffect(acknowledge(sender, channel), { onFailure: () => Effect.void, onSuccess: () => turn })
   })
   return turn
 }
