@@ -51,6 +51,11 @@ describe("the public surface", () => {
   })
 
   it("of effect-remotes/testing", () => {
-    assert.deepStrictEqual(Object.keys(Testing).sort(), ["ConnectionFactoryMemory", "Network"])
+    assert.deepStrictEqual(Object.keys(Testing).sort(), [
+      "ConnectionFactoryMemory",
+      "Network",
+      "Simulation",
+      "VirtualTime"
+    ])
   })
 })

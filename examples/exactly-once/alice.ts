@@ -11,10 +11,10 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Ledger from "./ledger.ts"
-import * as Letter from "./letter.ts"
+import * as Letter from "../processes/letter.ts"
 import type { Instruction, Report, Send } from "./lines.ts"
-import * as Network from "./network.ts"
-import { redeem } from "./redeemed.ts"
+import * as Network from "../processes/network.ts"
+import { redeem } from "../processes/redeemed.ts"
 
 type Handle = RemoteHandle.RemoteHandleService
 

@@ -8,9 +8,9 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Ledger from "./ledger.ts"
-import * as Letter from "./letter.ts"
+import * as Letter from "../processes/letter.ts"
 import type { Report, Serve } from "./lines.ts"
-import * as Network from "./network.ts"
+import * as Network from "../processes/network.ts"
 
 /** What the URL names, and how bob and alice then speak of it. */
 const inbox = "inbox"

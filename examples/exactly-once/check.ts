@@ -6,7 +6,7 @@ import * as SqlSchema from "@effect/sql/SqlSchema"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { RunFailed } from "./failure.ts"
+import { RunFailed } from "../processes/failure.ts"
 
 /**
  * What became of the messages. Each message is in one of `receivedOnce`, `missing` and `doubled`.

@@ -5,11 +5,11 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import { RunFailed } from "./failure.ts"
-import * as Kernels from "./kernels.ts"
-import type * as Lines from "./lines.ts"
+import { RunFailed } from "../processes/failure.ts"
+import * as Kernels from "../processes/kernels.ts"
+import * as Lines from "./lines.ts"
 import * as Plan from "./plan.ts"
-import * as Proxy from "./proxy.ts"
+import * as Proxy from "../processes/proxy.ts"
 import { stallSentence } from "./report.ts"
 import type { Settings } from "./settings.ts"
 import { pace } from "./settings.ts"
@@ -43,7 +43,10 @@ interface Course {
 const make = Effect.fnUntraced(function* (settings: Settings, directory: string, tally: Ref.Ref<Tally.Tally>) {
   const plan = yield* Plan.make(settings)
   const proxy = yield* Proxy.make
-  const kernels = yield* Kernels.make(directory)
+  const kernels = yield* Kernels.make<"alice" | "bob", Lines.Instruction, Lines.Report>({
+    directory,
+    language: Lines.language
+  })
   const { turn, window } = pace(settings)
   const allowance = (done: number) => Plan.allowance(plan, done, { messages: settings.messages, window })
 

@@ -1,10 +1,9 @@
 /**
- * What the program and its kernels tell each other: one JSON object a line, on the standard input and output of the kernels.
+ * What the program and its kernels tell each other.
  */
-import * as Ndjson from "@effect/platform/Ndjson"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import { OcapUrl } from "effect-remotes"
+import * as Lines from "../processes/lines.ts"
 
 /**
  * Bob's first line: listen, and issue a URL that leads to `publicPort`.
@@ -75,17 +74,6 @@ export const Report = Schema.Union(Serving, Received, Sent)
 export type Report = typeof Report.Type
 
 /**
- * Reads lines; fails at the first one that is none of ours.
+ * What alice and bob are told and tell, and the program that both run.
  */
-export const read =
-  <A, I>(schema: Schema.Schema<A, I>) =>
-  <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
-    Stream.pipeThroughChannelOrFail(bytes, Ndjson.unpackSchema(schema)({ ignoreEmptyLines: true }))
-
-/**
- * Writes each value as a line.
- */
-export const write =
-  <A, I>(schema: Schema.Schema<A, I>) =>
-  <E, R>(values: Stream.Stream<A, E, R>) =>
-    Stream.pipeThroughChannelOrFail(values, Ndjson.packSchema(schema)())
+export const language = Lines.language(new URL("kernel.ts", import.meta.url), Instruction, Report)

@@ -2,10 +2,8 @@
  * What a run can be told, and what follows from it.
  */
 import * as CliOptions from "@effect/cli/Options"
-import * as HelpDoc from "@effect/cli/HelpDoc"
-import * as ValidationError from "@effect/cli/ValidationError"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
+import { value, whole } from "../processes/options.ts"
 
 /**
  * How a run is to be.
@@ -18,48 +16,6 @@ export interface Settings {
   readonly transport: "tcp" | "ws"
   readonly keep: boolean
   readonly seed: number
-}
-
-interface Range {
-  readonly least: number
-  readonly most: number
-  readonly fallback: number
-  readonly about: string
-}
-
-interface Value<A> {
-  readonly about: string
-  readonly fallback: string
-  readonly kind: string
-  readonly must: string
-  readonly read: (text: string) => A | undefined
-}
-
-/** Read as text, because what `Options.integer` says about a wrong value does not tell which option has it. */
-const value = <A>(name: string, { about, fallback, kind, must, read }: Value<A>) =>
-  CliOptions.text(name).pipe(
-    CliOptions.withPseudoName(kind),
-    CliOptions.withDescription(about),
-    CliOptions.withDefault(fallback),
-    CliOptions.mapEffect((text) => {
-      const found = read(text)
-      return found === undefined
-        ? Either.left(ValidationError.invalidValue(HelpDoc.p(`--${name} must be ${must}, but is '${text}'.`)))
-        : Either.right(found)
-    })
-  )
-
-const whole = (name: string, { about, fallback, least, most }: Range) => {
-  const isIn = (number: number) => Number.isSafeInteger(number) && number >= least && number <= most
-  const read = (text: string) => (/^[+-]?[0-9]+$/.test(text) && isIn(Number(text)) ? Number(text) : undefined)
-  const range = `a whole number from ${least} to ${most}`
-  return value(name, {
-    about: `${about}: ${range}, by default ${fallback}.`,
-    fallback: `${fallback}`,
-    kind: "number",
-    must: range,
-    read
-  })
 }
 
 const transports = ["tcp", "ws"] as const
@@ -93,15 +49,6 @@ export const options = {
     fallback: 1,
     about: "Decides at which moments kernels are killed and the connection is reset"
   })
-}
-
-/**
- * Says which option at the end of the command line lacks its value; the parser would call it unknown.
- */
-export const lackingValue = (args: ReadonlyArray<string>): Option.Option<string> => {
-  const last = args.at(-1)
-  const names = Object.keys(options).filter((name) => name !== "keep")
-  return names.some((name) => last === `--${name}`) ? Option.some(`${last} needs a value.`) : Option.none()
 }
 
 /**

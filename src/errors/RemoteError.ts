@@ -26,6 +26,22 @@ export class DeliveryRejectedError extends Schema.TaggedError<DeliveryRejectedEr
 }
 
 /**
+ * The message was not transmitted before its deadline (`expiresIn`), and never will be: the peer's kernel has not seen it. It is kept as a
+ * dead letter.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DeliveryExpiredError extends Schema.TaggedError<DeliveryExpiredError>()("DeliveryExpiredError", {
+  ...peer,
+  seq: Schema.Number
+}) {
+  override get message() {
+    return `message ${this.seq} to ${excerpt(this.peerId)} was not sent before its deadline`
+  }
+}
+
+/**
  * This side gave the peer up; what was pending was kept as dead letters, and its outcome is unknown.
  *
  * @since 0.1.0

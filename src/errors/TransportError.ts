@@ -58,7 +58,8 @@ export class StreamInactivityTimeoutError extends Schema.TaggedError<StreamInact
 }
 
 /**
- * The peer acknowledged nothing of what is on its way within the deadline (default 10 s) although its channel is open.
+ * The peer, one of the base profile, acknowledged nothing of what is on its way although its channel is open and everything was
+ * sent again three times, each after a deadline (default 10 s).
  *
  * @since 0.1.0
  * @category errors
@@ -70,6 +71,22 @@ export class AckTimeoutError extends Schema.TaggedError<AckTimeoutError>()("AckT
 }) {
   override get message() {
     return `${excerpt(this.peerId)} did not acknowledge message ${this.lowestUnacknowledged} within ${span(this.timeout)}`
+  }
+}
+
+/**
+ * The peer owed an answer and was silent for several times the measured round trip, although it was asked repeatedly whether
+ * it is there (about 2 s on a local network).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ProbeTimeoutError extends Schema.TaggedError<ProbeTimeoutError>()("ProbeTimeoutError", {
+  ...peer,
+  silence: Schema.DurationFromSelf
+}) {
+  override get message() {
+    return `${excerpt(this.peerId)} did not say whether it is there; it has been silent for ${span(this.silence)}`
   }
 }
 
@@ -97,6 +114,10 @@ export class ResourceLimitError extends Schema.TaggedError<ResourceLimitError>()
     "pendingMessages",
     "pendingBytes",
     "connections",
+    "connectionAttempts",
+    "handshakes",
+    "incarnationChanges",
+    "streams",
     "remotes",
     "redemptions",
     "issuedOcapUrls"

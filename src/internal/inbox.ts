@@ -14,12 +14,14 @@ export interface Inbox<A> {
   readonly peek: () => ReadonlyArray<A>
   /** Takes all items, at least one. */
   readonly take: Effect.Effect<ReadonlyArray<A>>
+  /** What is untaken weighs nothing any more: nobody will take it. */
+  readonly discard: () => void
 }
 
 /**
  * @internal
  */
-export const makeInbox = <A>(capacity: number): Inbox<A> => {
+export const makeInbox = <A>(capacity: number, onWeight: (delta: number) => void = () => undefined): Inbox<A> => {
   const filled = Effect.unsafeMakeLatch(false)
   const drained = Effect.unsafeMakeLatch(true)
   let items: Array<A> = []
@@ -28,6 +30,7 @@ export const makeInbox = <A>(capacity: number): Inbox<A> => {
     offer: (item, bytes) => {
       items.push(item)
       weight += bytes
+      onWeight(bytes)
       if (weight >= capacity) drained.unsafeClose()
       filled.unsafeOpen()
     },
@@ -36,10 +39,18 @@ export const makeInbox = <A>(capacity: number): Inbox<A> => {
     take: Effect.map(filled.await, () => {
       const taken = items
       items = []
+      onWeight(-weight)
       weight = 0
       filled.unsafeClose()
       drained.unsafeOpen()
       return taken
-    })
+    }),
+    discard: () => {
+      items = []
+      onWeight(-weight)
+      weight = 0
+      filled.unsafeClose()
+      drained.unsafeOpen()
+    }
   }
 }

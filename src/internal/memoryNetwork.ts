@@ -25,6 +25,7 @@ export interface Settings {
   readonly dialTimeout: Duration.Duration
   readonly closeTimeout: Duration.Duration
   readonly logSize: number
+  readonly onEvent: ((event: NetworkEvent) => void) | undefined
 }
 
 /**
@@ -100,10 +101,13 @@ export class MemoryNetwork {
   }
 
   record(event: NetworkEvent["event"], from: Peers, to: Peers, detail: string): void {
-    const { logSize } = this.settings
+    const { logSize, onEvent } = this.settings
+    if (logSize === 0 && onEvent === undefined) return
+    const entry: NetworkEvent = { at: this.ground.clock.unsafeCurrentTimeMillis(), event, from, to, detail }
+    onEvent?.(entry)
     if (logSize === 0) return
     if (this.log.length >= logSize) this.log.shift()
-    this.log.push({ at: this.ground.clock.unsafeCurrentTimeMillis(), event, from, to, detail })
+    this.log.push(entry)
   }
 
   path(from: PeerId, to: PeerId): Path {
@@ -118,6 +122,7 @@ export class MemoryNetwork {
       bytesPerSecond: Infinity,
       silenced: "no",
       duplicates: 0,
+      spoiling: "none",
       bytes: 0,
       dials: 0
     }

@@ -74,9 +74,21 @@ export interface Path {
   silenced: "no" | "hang" | "unreachable"
   /** How many further channels each dial opens by mistake. */
   duplicates: number
+  /** How the next chunk is damaged, on any channel. */
+  spoiling: Spoiling
   bytes: number
   dials: number
 }
+
+/**
+ * What a bad network or peer makes of a stream: it ends in the middle of a chunk, or goes on with a frame that is too large.
+ *
+ * @internal
+ */
+export type Spoiling = "none" | "truncate" | "oversize"
+
+/** The length of a frame as a varint, of 2^34 bytes. */
+const hugeLength = Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x40)
 
 /**
  * The end of a stream: orderly, told by the other side, or found out.
@@ -210,11 +222,22 @@ export class Pipe {
     const size = typeof what === "string" ? 0 : what.length
     if (this.path.silenced !== "no") this.torn = true
     else if (this.sink.isDone()) this.unread -= size
+    else if (typeof what !== "string" && this.path.spoiling !== "none") this.spoil(what)
     else {
       const now = this.ground.clock.unsafeCurrentTimeMillis()
       this.flying.push({ arrives: this.arrival(now, size), what })
       this.arrange(now)
     }
+  }
+
+  /** The other end gets as many bytes less or more than were written, but credit for its own. */
+  private spoil(chunk: Uint8Array): void {
+    const { spoiling } = this.path
+    this.path.spoiling = "none"
+    const arrives = spoiling === "truncate" ? chunk.subarray(0, chunk.length >> 1) : hugeLength
+    this.unread += arrives.length - chunk.length
+    if (arrives.length > 0) this.launch(arrives)
+    if (spoiling === "truncate") this.launch("fin")
   }
 
   private arrival(now: number, size: number): number {

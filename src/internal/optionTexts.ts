@@ -56,6 +56,7 @@ const readParameter = (kind: Options.Kind, text: string): unknown => {
       return millis === null ? unreadable : Duration.millis(millis)
     }
     case "count":
+    case "limit":
       return readCount(text)
     case "texts":
       return readJson(text)
@@ -77,15 +78,21 @@ interface Read {
   readonly text: unknown
 }
 
-const allowedInParameter = (kind: Options.Kind | undefined): string | undefined =>
-  kind === "duration"
-    ? "must be a whole number of milliseconds from 1 on"
-    : kind === "texts"
-      ? "must be a list of texts as JSON"
-      : undefined
+type Allowed = Partial<Record<Options.Kind, string>>
 
-const allowedInVariable = (kind: Options.Kind | undefined): string | undefined =>
-  kind === "duration" ? 'must be a duration of at least 1 ms, such as "10 seconds"' : undefined
+const allowedInParameters: Allowed = {
+  duration: "must be a whole number of milliseconds from 1 on",
+  limit: "must be a whole number from 1 on",
+  texts: "must be a list of texts as JSON"
+}
+
+const allowedInVariables: Allowed = {
+  duration: 'must be a duration of at least 1 ms, such as "10 seconds"',
+  limit: "must be a whole number from 1 on"
+}
+
+const allowedIn = (allowed: Allowed) => (kind: Options.Kind | undefined) =>
+  kind === undefined ? undefined : allowed[kind]
 
 /** What the variables say; those that are not set are left out. */
 const readVariable = ({ kind, name }: Options.Described): Config.Config<Option.Option<Read>> => {
@@ -97,6 +104,7 @@ const readVariable = ({ kind, name }: Options.Described): Config.Config<Option.O
     case "choice":
       return read(Config.string(variable), (text) => text)
     case "count":
+    case "limit":
       return read(Config.string(variable), readCount)
     case "texts":
       return read(Config.array(Config.string(), variable), (items) => items.filter((it) => it !== ""))
@@ -112,6 +120,7 @@ const readVariable = ({ kind, name }: Options.Described): Config.Config<Option.O
 }
 
 const writeParameter = (value: unknown): string | undefined => {
+  if (value === Infinity) return undefined
   if (Duration.isDuration(value)) {
     const millis = Duration.toMillis(value)
     return Number.isSafeInteger(millis) ? String(millis) : undefined
@@ -120,6 +129,10 @@ const writeParameter = (value: unknown): string | undefined => {
 }
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0
+
+/** No limit has no text form, and needs none where it is the default. */
+const goesWithoutSaying = ({ fallback }: Options.Described, value: unknown): boolean =>
+  isEmptyList(value) || (value === Infinity && fallback === Options.noLimit)
 
 /** The same without what was not given. */
 const only = <A extends object>(all: A, given: ReadonlyArray<Read>): Partial<A> => {
@@ -147,7 +160,7 @@ export const make = <A extends object, I extends object>(schema: Schema.Schema<A
 
   const fromConfig: Effect.Effect<Partial<A>, InvalidOptionsError | ConfigError> = Effect.flatMap(
     Effect.forEach(options, readVariable),
-    (read) => decodeRead(read.flatMap(Option.toArray), { nameOf: variableOf, allowedOf: allowedInVariable })
+    (read) => decodeRead(read.flatMap(Option.toArray), { nameOf: variableOf, allowedOf: allowedIn(allowedInVariables) })
   )
 
   const parameters = new Map(options.map((it) => [it.name, parameterOf(it)]))
@@ -158,7 +171,10 @@ export const make = <A extends object, I extends object>(schema: Schema.Schema<A
       if (text === null || !hasParameter(option)) return []
       return [{ option: option.name, value: readParameter(option.kind, text), text }]
     })
-    return decodeRead(given, { nameOf: (name) => parameters.get(name) ?? name, allowedOf: allowedInParameter })
+    return decodeRead(given, {
+      nameOf: (name) => parameters.get(name) ?? name,
+      allowedOf: allowedIn(allowedInParameters)
+    })
   }
 
   const toQueryString = (input: I): Either.Either<string, InvalidOptionsError> =>
@@ -169,11 +185,14 @@ export const make = <A extends object, I extends object>(schema: Schema.Schema<A
       const problems: Array<string> = []
       for (const option of options) {
         const value = values.get(option.name)
-        if (given.get(option.name) === undefined || isEmptyList(value)) continue
+        if (given.get(option.name) === undefined || goesWithoutSaying(option, value)) continue
         if (!hasParameter(option)) continue
         const text = writeParameter(value)
         if (text !== undefined) query.set(parameterOf(option), text)
-        else problems.push(Options.problem(option.name, "must be whole milliseconds in a query string", value))
+        else {
+          const allowed = option.kind === "duration" ? "must be whole milliseconds" : "must be a finite number"
+          problems.push(Options.problem(option.name, `${allowed} in a query string`, value))
+        }
       }
       return problems.length === 0 ? Either.right(query.toString()) : Either.left(new InvalidOptionsError({ problems }))
     })

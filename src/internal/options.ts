@@ -22,7 +22,16 @@ import { excerpt } from "../errors/excerpt.ts"
  *
  * @internal
  */
-export type Kind = "duration" | "count" | "texts" | "flag" | "choice" | "structured" | "secret" | "secretParts"
+export type Kind =
+  | "duration"
+  | "count"
+  | "limit"
+  | "texts"
+  | "flag"
+  | "choice"
+  | "structured"
+  | "secret"
+  | "secretParts"
 
 interface Facts {
   readonly kind: Kind
@@ -144,6 +153,28 @@ export const count = (fallback: number, description: string, least = 1) =>
  */
 export const bytes = (fallback: number, description: string, least = 1) =>
   withDefault(Count(least), countFacts(least, description, `${grouped(fallback)} bytes`), () => fallback)
+
+/** How the default of an option is shown that limits nothing. */
+export const noLimit = "no limit"
+
+const Limit = Schema.Number.pipe(Schema.filter((it) => it === Infinity || (Number.isSafeInteger(it) && it >= 1)))
+
+/**
+ * A whole number, or `Infinity` for no limit; as a text it is digits, and no limit can only be given in code.
+ *
+ * @internal
+ */
+export const limit = (fallback: number, description: string) =>
+  withDefault(
+    Limit,
+    {
+      kind: "limit",
+      allowed: "must be a whole number from 1 on, or Infinity",
+      fallback: fallback === Infinity ? noLimit : grouped(fallback),
+      description
+    },
+    () => fallback
+  )
 
 /**
  * A whole number whose default is decided elsewhere.

@@ -167,6 +167,7 @@ export const make = Effect.fnUntraced(function* (
     dial: dialFrom(core, kernel),
     incoming: kernel.incoming,
     disconnected: kernel.disconnected,
+    keepsRelays: false,
     resetBackoffs: Effect.void
   }
 })

@@ -48,6 +48,8 @@ const open = ({ body }: DeadLetter): Content => {
       return { _tag: "RedemptionReply", ok: content.ok, value: content.value }
     case "Rejected":
       return { _tag: "Refusal", seq: content.seq, code: content.code, reason: content.reason }
+    case "Abandoned":
+      return { _tag: "Unreadable", reason: "it stands for a message that ended before it was sent" }
     case "Malformed":
       return { _tag: "Unreadable", reason: content.reason }
   }

@@ -190,6 +190,8 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
     readPending: (peer, { fromSeq, maxBytes, maxMessages }) =>
       read("readPending", (state) => state.readPending(peer, fromSeq, maxMessages, maxBytes)),
     countPending: (peer) => read("countPending", (state) => state.countPending(peer)),
+    listDeadlines: (peer, afterSeq) => read("listDeadlines", (state) => state.listDeadlines(peer, afterSeq)),
+    expirePending: (peer, which) => write("expirePending", (state) => state.expirePending(peer, which)),
     removePending: (peer, throughSeq) => write("removePending", (state) => state.removePending(peer, throughSeq)),
     putRedemption: (redemption) => write("putRedemption", (state) => state.redemptions.put(redemption)),
     listRedemptions: (peer) => read("listRedemptions", (state) => state.redemptions.of(peer)),

@@ -43,6 +43,9 @@ const readOptions = Declare.decoder(Options)
 /** How many messages are measured at a time before their bodies are read. */
 const measuredAtOnce = 256
 
+/** What is left of a message that expired. */
+const nothing = new Uint8Array(0)
+
 const dialectOf = (sql: SqlClient.SqlClient): Effect.Effect<Dialect> =>
   sql.onDialectOrElse({
     sqlite: () => Effect.succeed("sqlite" as const),
@@ -200,7 +203,8 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
     const count = (session: Session, peer: PeerId) =>
       Effect.map(execute(session, "count pending messages", statements.countPending, [peer]), ([row]) => ({
         messages: Rows.numberIn(row, "messages"),
-        bytes: Rows.numberIn(row, "bytes")
+        bytes: Rows.numberIn(row, "bytes"),
+        letters: Rows.numberIn(row, "letters")
       }))
 
     /** Looks for the cap only where the numbers allow that it is exceeded. */
@@ -281,15 +285,34 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
 
       appendPending: (peer, messages) =>
         turns.write((session) =>
-          insertAll(session, "append pending messages", statements.appendPending, messages, ({ body, seq }) => [
-            peer,
-            seq,
-            crc32(body),
-            body
-          ])
+          insertAll(
+            session,
+            "append pending messages",
+            statements.appendPending,
+            messages,
+            ({ body, expiresAt, seq }) => [peer, seq, crc32(body), body, expiresAt ?? null]
+          )
         ),
       readPending: (peer, range) => turns.read((session) => readPending(session, statements, peer, range)),
-      countPending: (peer) => turns.read((session) => count(session, peer)),
+      countPending: (peer) =>
+        turns.read((session) => Effect.map(count(session, peer), ({ bytes, messages }) => ({ bytes, messages }))),
+      listDeadlines: (peer, afterSeq) =>
+        query("list deadlines", statements.listDeadlines, [peer, afterSeq], Rows.deadlines),
+      expirePending: (peer, { afterSeq, at, detail, epoch }) =>
+        turns.write((session) =>
+          Effect.gen(function* () {
+            const operation = "expire pending messages"
+            const which = [peer, afterSeq, at]
+            const expired = yield* Rows.expired(yield* execute(session, operation, statements.measureExpired, which))
+            if (expired.length === 0) return expired
+            const kept = Math.min(expired.length, maxDeadLetters)
+            const letters = [epoch, "Expired", detail, at, ...which, kept, expired.length - kept]
+            yield* execute(session, operation, statements.buryExpired, letters)
+            yield* execute(session, operation, statements.emptyExpired, [crc32(nothing), nothing, ...which])
+            yield* trimDeadLetters(session)
+            return expired
+          })
+        ),
       removePending: (peer, throughSeq) =>
         change("remove pending messages", statements.removePending, [peer, throughSeq]),
 
@@ -326,10 +349,10 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
       buryPending: (peer, why) =>
         turns.write((session) =>
           Effect.gen(function* () {
-            const { messages } = yield* count(session, peer)
+            const { letters, messages } = yield* count(session, peer)
             if (messages === 0) return 0
-            const kept = Math.min(messages, maxDeadLetters)
-            const params = [why.epoch, why.reason, why.detail, why.at, peer, kept, messages - kept]
+            const kept = Math.min(letters, maxDeadLetters)
+            const params = [why.epoch, why.reason, why.detail, why.at, peer, kept, letters - kept]
             yield* execute(session, "bury pending messages", statements.buryPending, params)
             yield* execute(session, "bury pending messages", statements.clearPending, [peer])
             yield* trimDeadLetters(session)

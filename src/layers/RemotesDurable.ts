@@ -69,7 +69,8 @@ export const make = Effect.gen(function* () {
     entries.delete(peerId)
     if (entry.core.gone) removed.add(peerId)
     watch.changed(peerId)
-    depart(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void)))
+    // A scope whose closing is interrupted counts as closed, and what is left in it is never released.
+    depart(Effect.uninterruptible(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void))))
   }
 
   const open = (link: Link, core: Core.Core, redemptions: ReadonlyArray<StoredRedemption> = []) =>
@@ -111,7 +112,9 @@ export const make = Effect.gen(function* () {
       const { bytes, messages } = yield* store.countPending(record.peerId)
       yield* transport.registerLocationHints(record.peerId, record.hints)
       const redemptions = yield* store.listRedemptions(record.peerId)
-      const entry = yield* open(link, Core.make(record, true, bytes), redemptions)
+      // What may have been transmitted does not end by its deadline any more.
+      const deadlines = yield* store.listDeadlines(record.peerId, record.sentSeq)
+      const entry = yield* open(link, Core.make(record, true, bytes, deadlines), redemptions)
       if (messages > 0) yield* link.want
       return entry
     })

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
@@ -11,7 +13,9 @@ import * as Mailbox from "effect/Mailbox"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import * as Credit from "../protocol/Credit.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
+import * as Wake from "../protocol/Wake.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { IncomingChannel } from "../services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
@@ -19,6 +23,8 @@ import { RemotesConfig } from "../services/RemotesConfig.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
 import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
+import { makeDoorkeeper } from "./transport/doorkeeper.ts"
+import { metrics } from "./transport/metrics.ts"
 import { readHello } from "./transport/greeting.ts"
 import type { LinkActor } from "./transport/Link.ts"
 import { makeLink } from "./transport/Link.ts"
@@ -46,12 +52,16 @@ export const make = Effect.gen(function* () {
   const factory = yield* ConnectionFactory
   const store = yield* RemoteStore
   const { incarnationId } = yield* RemoteIdentity
-  const speaker = { incarnationId, process: yield* makeProcessName, store }
+  const limits = Credit.limitsFor(config.maxMessageSize)
+  const speaker = { incarnationId, process: yield* makeProcessName, store, limits }
+  const doorkeeper = yield* makeDoorkeeper(config)
   const linksScope = yield* Scope.fork(yield* Effect.scope, { _tag: "Parallel" })
   const links = new Map<PeerId, Entry>()
   const contacts = yield* Mailbox.make<Link>()
   const greetings = yield* FiberSet.make()
   const greeting = new Map<PeerId, number>()
+  // Open while there is a peer or a trace of one, or a relay: a kernel that is alone has no timer that ticks.
+  const visited = yield* Effect.makeLatch(factory.keepsRelays)
   let stopped = false
 
   const entryOf = (peerId: PeerId) =>
@@ -62,24 +72,35 @@ export const make = Effect.gen(function* () {
         const linkScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
         // Fibers inherit whether they can be interrupted from who forks them.
         const actor = yield* Effect.interruptible(
-          Scope.extend(makeLink({ peerId, config, factory, speaker }), linkScope)
+          Scope.extend(makeLink({ peerId, config, factory, speaker, doorkeeper }), linkScope)
         ).pipe(Effect.onError(() => Scope.close(linkScope, Exit.void)))
         const entry = { actor, scope: linkScope }
         links.set(peerId, entry)
+        yield* visited.open
         return { ...entry, isNew: true }
       })
     )
 
   const hailed = (candidate: IncomingChannel) =>
     Effect.gen(function* () {
+      const { peerId } = candidate
       const channelScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
+      // It counts as a stream until it has ended; its place is free when that begins.
+      yield* Scope.addFinalizer(
+        channelScope,
+        Effect.sync(() => doorkeeper.leave(peerId))
+      )
       const channel = yield* Scope.extend(candidate.accept, channelScope)
+      yield* Scope.addFinalizer(
+        channelScope,
+        Effect.sync(() => doorkeeper.free(peerId))
+      )
       const { hello, rest } = yield* readHello(channel, config.handshakeTimeout).pipe(
         Effect.onError(() =>
           Effect.zipRight(channel.abort(new Error("no hello")), Scope.close(channelScope, Exit.void))
         )
       )
-      const { actor, isNew } = yield* entryOf(candidate.peerId)
+      const { actor, isNew } = yield* entryOf(peerId)
       if (isNew) yield* contacts.offer(actor.link)
       yield* actor.hail({ channel, scope: channelScope, hello, rest })
     }).pipe(
@@ -102,8 +123,13 @@ export const make = Effect.gen(function* () {
       if (ofPeer >= maxGreetingsPerPeer || all >= maxGreetings) {
         return candidate.refuse(new Error("too many handshakes at once"))
       }
+      const refusal = doorkeeper.admit(candidate.peerId)
+      if (refusal !== undefined) {
+        metrics.refusals()
+        return candidate.refuse(refusal)
+      }
       greeting.set(candidate.peerId, ofPeer + 1)
-      return Effect.asVoid(FiberSet.run(greetings, hailed(candidate)))
+      return Effect.zipRight(visited.open, FiberSet.run(greetings, hailed(candidate)))
     })
 
   yield* Effect.forkScoped(Effect.forever(Effect.flatMap(factory.incoming.take, admit)))
@@ -111,9 +137,47 @@ export const make = Effect.gen(function* () {
     Effect.forever(Effect.flatMap(factory.disconnected.take, (peerId) => links.get(peerId)?.actor.check ?? Effect.void))
   )
 
+  const resetAllBackoffs = Effect.zipRight(
+    factory.resetBackoffs,
+    Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.wake, { discard: true }))
+  )
+  const noticeWake = Effect.gen(function* () {
+    yield* visited.await
+    const before = yield* Clock.currentTimeMillis
+    yield* Effect.sleep(Wake.interval)
+    const now = yield* Clock.currentTimeMillis
+    if (!Wake.isWake(before, now)) return
+    yield* Effect.logInfo("this computer woke from sleep; all backoffs begin anew")
+    yield* resetAllBackoffs
+  })
+
+  const forget = (peerId: PeerId) =>
+    Effect.suspend(() => {
+      const entry = links.get(peerId)
+      links.delete(peerId)
+      return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
+    })
+  const stalePeerTimeout = Duration.toMillis(config.stalePeerTimeout)
+  const cleanUp = Effect.gen(function* () {
+    yield* visited.await
+    yield* Effect.sleep(config.cleanupInterval)
+    doorkeeper.sweep()
+    const stale = [...links].filter(([, { actor }]) => actor.isStale(stalePeerTimeout))
+    yield* Effect.forEach(stale, ([peerId]) => forget(peerId), { discard: true })
+    if (links.size + doorkeeper.size() === 0 && !factory.keepsRelays) yield* visited.close
+  })
+  for (const chore of [noticeWake, cleanUp]) {
+    yield* Effect.forever(chore).pipe(
+      Effect.annotateLogs({ package: "effect-remotes", module: "Transport" }),
+      Effect.forkScoped
+    )
+  }
+
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true
+      // Their scopes are closed with the transport's, right after this.
+      links.clear()
     })
   )
   const running = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -126,27 +190,25 @@ export const make = Effect.gen(function* () {
     listenAddresses: factory.listenAddresses,
     link: (peerId) => running(Effect.map(entryOf(peerId), ({ actor }) => actor.link)),
     contacts,
-    forget: (peerId) =>
-      Effect.suspend(() => {
-        const entry = links.get(peerId)
-        links.delete(peerId)
-        return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
-      }),
+    forget,
     peers: Effect.suspend(() =>
       Effect.forEach(links, ([peerId, { actor }]) => Effect.map(actor.link.state, (state) => ({ peerId, state })))
     ),
     registerLocationHints: (peerId, hints) =>
       Effect.suspend(() => {
         const entry = links.get(peerId)
-        return entry === undefined ? Effect.void : Effect.zipRight(entry.actor.addHints(hints), entry.actor.urge)
+        // Only news is a reason to dial at once.
+        return entry !== undefined && entry.actor.addHints(hints) ? entry.actor.urge : Effect.void
       }),
     closeConnection: (peerId) => Effect.flatMap(entryOf(peerId), ({ actor }) => actor.close),
     reconnectPeer: (peerId, hints = []) =>
-      running(Effect.flatMap(entryOf(peerId), ({ actor }) => Effect.zipRight(actor.addHints(hints), actor.reopen))),
-    resetAllBackoffs: Effect.zipRight(
-      factory.resetBackoffs,
-      Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.urge, { discard: true }))
-    )
+      running(
+        Effect.flatMap(entryOf(peerId), ({ actor }) => {
+          actor.addHints(hints)
+          return actor.reopen
+        })
+      ),
+    resetAllBackoffs
   })
 })
 

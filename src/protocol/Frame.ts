@@ -50,6 +50,28 @@ export const encode = (payloads: ReadonlyArray<Uint8Array>): Uint8Array => {
 }
 
 /**
+ * How many frames there are in a buffer of whole ones.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const count = (frames: Uint8Array): number => {
+  let found = 0
+  let offset = 0
+  while (offset < frames.length) {
+    let length = 0
+    let factor = 1
+    for (let byte = 128; byte >= 128; factor *= 128) {
+      byte = frames[offset++] ?? 0
+      length += (byte & 127) * factor
+    }
+    offset += length
+    found += 1
+  }
+  return found
+}
+
+/**
  * Takes a byte stream apart into payloads, wherever its chunks begin and end.
  *
  * It holds at most twice what has arrived of the frame under way, never what a prefix merely announced.

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import type { Limits } from "./Credit.ts"
+import { isSensible } from "./Credit.ts"
 import type { Statement } from "./Session.ts"
 import { parseObject } from "./WireMessage.ts"
 
@@ -54,6 +56,8 @@ export interface Hello {
         readonly dial: number
         /** The last channel between the two that the speaker has seen established; undefined if none. */
         readonly after: ChannelName | undefined
+        /** For what the speaker has room; undefined if it does not say, and then nobody grants anything. */
+        readonly limits: Limits | undefined
       }
     | undefined
 }
@@ -69,6 +73,7 @@ export const encode = ({ _tag, extensions, incarnationId }: Hello): Uint8Array =
   const {
     after,
     dial,
+    limits,
     process,
     statement: { incarnationId: _, peerIncarnationId, ...numbers }
   } = extensions
@@ -79,7 +84,8 @@ export const encode = ({ _tag, extensions, incarnationId }: Hello): Uint8Array =
         incarnationId,
         extensions: {
           session: { with: peerIncarnationId ?? null, ...numbers },
-          channel: { process, dial, after: after ?? null }
+          channel: { process, dial, after: after ?? null },
+          limits
         }
       }
     })
@@ -135,6 +141,15 @@ const readStatement = (incarnationId: string, value: unknown): Statement | undef
     : undefined
 }
 
+/** Null if they make no sense. */
+const readLimits = (value: unknown): Limits | undefined | null => {
+  if (value === undefined) return undefined
+  const { bytes, frame, messages } = record(value) ?? {}
+  if (!isCount(bytes) || !isCount(frame) || !isCount(messages)) return null
+  const limits = { frame, messages, bytes }
+  return isSensible(limits) ? limits : null
+}
+
 const readExtensions = (incarnationId: string, value: unknown): Either.Either<Hello["extensions"], string> => {
   const extensions = record(value)
   const session = extensions?.["session"]
@@ -143,9 +158,10 @@ const readExtensions = (incarnationId: string, value: unknown): Either.Either<He
   const statement = readStatement(incarnationId, session)
   const name = readChannelName(channel)
   const after = channel["after"] === null ? null : readChannelName(channel["after"])
-  return statement === undefined || name === undefined || after === undefined
+  const limits = readLimits(extensions?.["limits"])
+  return statement === undefined || name === undefined || after === undefined || limits === null
     ? Either.left("a handshake states a session that cannot be")
-    : Either.right({ statement, ...name, after: after ?? undefined })
+    : Either.right({ statement, ...name, after: after ?? undefined, limits })
 }
 
 /**

@@ -1,9 +1,10 @@
 /**
- * What can be learnt from messages that wait because the kernel is busy: the ACKs among them, without taking any out of order.
+ * What can be learnt from messages that wait because the kernel is busy: the ACKs and grants of room among them, without taking any out of order.
  *
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import type { Amount } from "./Credit.ts"
 import * as WireMessage from "./WireMessage.ts"
 
 /**
@@ -17,6 +18,8 @@ export interface Said {
   readonly through: number
   /** The highest number that has arrived without a gap, taken or not. */
   readonly arrived: number
+  /** The last grant of room; undefined if there is none. */
+  readonly credit: Amount | undefined
 }
 
 type Sequenced = Extract<WireMessage.WireMessage, { _tag: "Sequenced" }>
@@ -32,6 +35,7 @@ export const listen = (received: number, waiting: ReadonlyArray<Sequenced>, fram
   let ack = 0
   let through = Infinity
   let arrived = received
+  let credit: Amount | undefined
   const note = (message: Sequenced): void => {
     if (message.seq === arrived + 1) arrived += 1
     if (message.content._tag === "Rejected") through = Math.min(through, message.content.seq - 1)
@@ -42,11 +46,15 @@ export const listen = (received: number, waiting: ReadonlyArray<Sequenced>, fram
     if (Either.isLeft(decoded)) break
     const message = decoded.right
     if (message._tag === "Handshake") continue
+    if (message._tag === "Credit") {
+      credit = message.to
+      continue
+    }
     if (message._tag === "Sequenced") {
       if (message.seq > arrived + 1) break
       note(message)
     }
     ack = Math.max(ack, message.ack)
   }
-  return { ack, through, arrived }
+  return { ack, through, arrived, credit }
 }

@@ -10,6 +10,7 @@ import type { LinkError } from "../services/Transport.ts"
 import * as Backoff from "./Backoff.ts"
 import * as FailurePattern from "./FailurePattern.ts"
 import type { ChannelName, Hello } from "./Handshake.ts"
+import * as Rate from "./Rate.ts"
 
 /**
  * @since 0.1.0
@@ -38,6 +39,8 @@ export interface State {
   readonly tokens: number
   /** The number of this process's last dial to the peer. */
   readonly dials: number
+  /** How often the peer was dialed lately. */
+  readonly dialed: Rate.State
   /** Attempts that failed and channels that were lost since the peer last proved to be alive. */
   readonly failures: number
   readonly pattern: FailurePattern.FailurePattern
@@ -59,6 +62,12 @@ export interface Settings {
   /** Whether this side's dial wins when both dial at once: the lower peer id's does. */
   readonly wins: boolean
   readonly backoff: Backoff.Backoff
+  /** For a peer that is unreachable in the same way again and again. */
+  readonly slowBackoff: Backoff.Backoff
+  /** How often the peer is dialed at most; a dial that would be too much waits. */
+  readonly dialRate: Rate.Rate
+  /** Why a link that was at rest waits before it dials. */
+  readonly paced: LinkError
   /** How a channel ends that another one replaces. */
   readonly superseded: LinkError
 }
@@ -72,6 +81,8 @@ export interface Settings {
 export interface Moment {
   /** In milliseconds since the Unix epoch. */
   readonly now: number
+  /** In milliseconds of a clock that never goes back. */
+  readonly monotonic: number
   /** From 0 to below 1. */
   readonly random: number
 }
@@ -87,17 +98,23 @@ export type Event =
   | { readonly _tag: "Urged" }
   | { readonly _tag: "Dialed"; readonly token: number }
   | { readonly _tag: "Established"; readonly token: number; readonly hello: Hello }
-  /** `hopeless` when trying again cannot help until something changes: no address is known. */
+  /**
+   * `hopeless` when trying again cannot help until something changes: no address is known. `undialed` when nothing was
+   * dialed after all.
+   */
   | {
       readonly _tag: "Failed"
       readonly token: number
       readonly error: LinkError
       readonly code: string
       readonly hopeless: boolean
+      readonly undialed: boolean
     }
   /** The peer opened a channel, known to the shell as `incoming`, and said its hello on it. */
   | { readonly _tag: "Hailed"; readonly incoming: number; readonly hello: Hello }
-  /** A frame arrived: the peer is alive beyond its handshake. */
+  /** Everything that is known about failures is out of date. */
+  | { readonly _tag: "Woken" }
+  /** A frame arrived that is no probe: the peer is alive beyond its transport. */
   | { readonly _tag: "Heard"; readonly token: number }
   /** `idle` when the channel ended for want of anything to say. */
   | {
@@ -145,6 +162,7 @@ export const initial: State = {
   wanted: false,
   tokens: 0,
   dials: 0,
+  dialed: Rate.empty,
   failures: 0,
   pattern: FailurePattern.empty,
   established: undefined,
@@ -155,13 +173,34 @@ const stay = (state: State): Step => [state, []]
 
 const isCurrent = (state: State, token: number): boolean => "token" in state.phase && state.phase.token === token
 
-const attempt = (settings: Settings, state: State, commands: ReadonlyArray<Command> = []): Step => {
+const attempt = (
+  { dialRate, process }: Settings,
+  state: State,
+  { monotonic }: Moment,
+  commands: ReadonlyArray<Command> = []
+): Step => {
   const token = state.tokens + 1
   const dials = state.dials + 1
-  const name = { process: settings.process, dial: dials }
+  // Dials out of turn count as well, but do not put off the ones in turn for ever.
+  const dialed = state.dialed.level < 2 * dialRate.max ? Rate.charge(dialRate, state.dialed, monotonic) : state.dialed
   return [
-    { ...state, wanted: true, tokens: token, dials, phase: { _tag: "Dialing", token, name } },
+    {
+      ...state,
+      wanted: true,
+      tokens: token,
+      dials,
+      dialed,
+      phase: { _tag: "Dialing", token, name: { process, dial: dials } }
+    },
     [...commands, { _tag: "Dial", token }]
+  ]
+}
+
+const waitFor = (state: State, millis: number, error: LinkError, now: number): Step => {
+  const token = state.tokens + 1
+  return [
+    { ...state, wanted: true, tokens: token, phase: { _tag: "BackingOff", token, retryAt: now + millis, error } },
+    [{ _tag: "Wait", token, millis }]
   ]
 }
 
@@ -169,28 +208,54 @@ const backOff = (
   settings: Settings,
   state: State,
   failure: { readonly error: LinkError; readonly code: string },
-  { now, random }: Moment
+  { monotonic, now, random }: Moment
 ): Step => {
-  const token = state.tokens + 1
   const failures = state.failures + 1
-  const millis = Backoff.delay(settings.backoff, failures, random)
-  return [
-    {
-      ...state,
-      tokens: token,
-      failures,
-      pattern: FailurePattern.add(state.pattern, failure.code),
-      phase: { _tag: "BackingOff", token, retryAt: now + millis, error: failure.error }
-    },
-    [{ _tag: "Wait", token, millis }]
-  ]
+  const pattern = FailurePattern.add(state.pattern, failure.code)
+  const millis = Math.max(
+    Backoff.delay(FailurePattern.isPermanent(pattern) ? settings.slowBackoff : settings.backoff, failures, random),
+    Rate.wait(settings.dialRate, state.dialed, monotonic)
+  )
+  return waitFor({ ...state, failures, pattern }, millis, failure.error, now)
+}
+
+/** Somebody has something to say after all: a peer that counted as unreachable is waited for as any other. */
+const ease = (settings: Settings, state: State, moment: Moment): Step => {
+  const { phase } = state
+  if (phase._tag !== "BackingOff" || !FailurePattern.isPermanent(state.pattern)) return stay(state)
+  const millis = Math.max(
+    Backoff.delay(settings.backoff, state.failures, moment.random),
+    Rate.wait(settings.dialRate, state.dialed, moment.monotonic)
+  )
+  const left = Math.max(0, Math.min(millis, phase.retryAt - moment.now))
+  const [next, commands] = waitFor({ ...state, pattern: FailurePattern.empty }, left, phase.error, moment.now)
+  return [next, [{ _tag: "Cancel", token: phase.token }, ...commands]]
+}
+
+/** While a peer is answered, somebody came to want a channel: if the answer fails, nobody asks again. */
+const remember = (state: State): State =>
+  state.phase._tag === "Closed" || state.wanted ? state : { ...state, wanted: true }
+
+/** Ends a wait: it is worth to dial now. */
+const cutShort = (settings: Settings, state: State, token: number, moment: Moment): Step =>
+  attempt(settings, { ...state, failures: 0 }, moment, [{ _tag: "Cancel", token }])
+
+/** Dials as soon as the rate of dials allows it. */
+const approach = (settings: Settings, state: State, moment: Moment): Step => {
+  const millis = Rate.wait(settings.dialRate, state.dialed, moment.monotonic)
+  return millis === 0 ? attempt(settings, state, moment) : waitFor(state, millis, settings.paced, moment.now)
 }
 
 const rest = (state: State, error: LinkError): State => ({ ...state, wanted: false, phase: { _tag: "Idle", error } })
 
 const failed = (settings: Settings, state: State, event: Extract<Event, { _tag: "Failed" }>, moment: Moment): Step => {
   if (!isCurrent(state, event.token)) return stay(state)
-  return event.hopeless || !state.wanted ? stay(rest(state, event.error)) : backOff(settings, state, event, moment)
+  const next = event.undialed ? { ...state, dialed: Rate.refund(state.dialed) } : state
+  if (!state.wanted) return stay(rest(next, event.error))
+  // What is wanted stays so: news of an address is all that is missing.
+  return event.hopeless
+    ? stay({ ...next, phase: { _tag: "Idle", error: event.error } })
+    : backOff(settings, next, event, moment)
 }
 
 const sameName = (one: ChannelName | undefined, other: ChannelName | undefined): boolean =>
@@ -287,13 +352,12 @@ export const step = (settings: Settings, state: State, event: Event, moment: Mom
   const { phase } = state
   switch (event._tag) {
     case "Wanted":
-      if (phase._tag === "Idle") return attempt(settings, state)
-      // Remembered while a peer is answered: if that fails, nobody asks again.
-      return stay(phase._tag === "Closed" || state.wanted ? state : { ...state, wanted: true })
+      return phase._tag === "Idle" ? approach(settings, state, moment) : ease(settings, remember(state), moment)
     case "Urged":
-      return phase._tag === "BackingOff"
-        ? attempt(settings, { ...state, failures: 0 }, [{ _tag: "Cancel", token: phase.token }])
-        : stay(state)
+      if (phase._tag === "Idle" && state.wanted) return approach(settings, state, moment)
+      return phase._tag === "BackingOff" ? cutShort(settings, state, phase.token, moment) : stay(state)
+    case "Woken":
+      return step(settings, { ...state, failures: 0, pattern: FailurePattern.empty }, { _tag: "Urged" }, moment)
     case "Dialed":
       return dialed(state, event.token)
     case "Established":
@@ -309,12 +373,13 @@ export const step = (settings: Settings, state: State, event: Event, moment: Mom
     case "Ended":
       return isCurrent(state, event.token) ? ended(settings, state, event, moment) : stay(state)
     case "Due":
-      return phase._tag === "BackingOff" && phase.token === event.token ? attempt(settings, state) : stay(state)
+      return phase._tag === "BackingOff" && phase.token === event.token ? attempt(settings, state, moment) : stay(state)
     case "Close":
       return [{ ...state, wanted: false, phase: { _tag: "Closed" } }, supersede(phase, event.error)]
     case "Reopen":
+      if (phase._tag === "BackingOff") return cutShort(settings, state, phase.token, moment)
       return phase._tag === "Closed" || phase._tag === "Idle"
-        ? attempt(settings, { ...state, failures: 0, pattern: FailurePattern.empty })
+        ? attempt(settings, { ...state, failures: 0, pattern: FailurePattern.empty }, moment)
         : stay(state)
   }
 }

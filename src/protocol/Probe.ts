@@ -14,7 +14,13 @@ const encoder = new TextEncoder()
  */
 export const ask: Uint8Array = encoder.encode('{"probe":1}')
 
-const answer = encoder.encode('{"probed":1}')
+/**
+ * The answer, as a frame. Said unasked, it tells the peer that this side is there although it reads nothing for a while.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const answer: Uint8Array = encoder.encode('{"probed":1}')
 
 const equals = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && one.every((byte, index) => byte === other[index])
@@ -27,6 +33,14 @@ const equals = (one: Uint8Array, other: Uint8Array): boolean =>
  */
 export const isProbe = (frame: Uint8Array): boolean =>
   frame.length <= answer.length && (equals(frame, ask) || equals(frame, answer))
+
+/**
+ * Whether an answer is among the frames.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const hasAnswer = (frames: ReadonlyArray<Uint8Array>): boolean => frames.some((frame) => equals(frame, answer))
 
 /**
  * What to answer to the questions among the frames: once, however many there are.

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import type { Amount } from "./Credit.ts"
 import type { CapData, Delivery } from "./Delivery.ts"
 
 /**
@@ -21,6 +22,8 @@ export type Content =
   | { readonly _tag: "RedeemUrl"; readonly url: string; readonly replyKey: string }
   | { readonly _tag: "RedeemUrlReply"; readonly ok: boolean; readonly replyKey: string; readonly value: string }
   | { readonly _tag: "Rejected"; readonly seq: number; readonly code: string; readonly reason: string }
+  /** Stands under the number of a message that ended before it was transmitted; nothing is to be done about it. */
+  | { readonly _tag: "Abandoned" }
   | { readonly _tag: "Malformed"; readonly reason: string }
 
 /**
@@ -32,6 +35,8 @@ export type Content =
 export type WireMessage =
   | { readonly _tag: "Sequenced"; readonly seq: number; readonly ack: number; readonly content: Content }
   | { readonly _tag: "Ack"; readonly ack: number }
+  /** Room for more (see `Credit`). */
+  | { readonly _tag: "Credit"; readonly to: Amount }
   | { readonly _tag: "Handshake" }
 
 const encoder = new TextEncoder()
@@ -68,6 +73,8 @@ const methodAndParams = (
       return ["redeemURLReply", [content.ok, content.replyKey, content.value]]
     case "Rejected":
       return ["rejected", [content.seq, content.code, content.reason]]
+    case "Abandoned":
+      return ["abandoned", []]
   }
 }
 
@@ -143,6 +150,15 @@ export const head = (seq: number, ack: number): string => (ack === 0 ? `{"seq":$
  */
 export const encodeAck = (ack: number): Uint8Array => encoder.encode(`{"ack":${ack}}`)
 
+/**
+ * A frame that grants room up to these counts (see `Credit`).
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encodeCredit = ({ bytes, messages }: Amount): Uint8Array =>
+  encoder.encode(`{"credit":{"messages":${messages},"bytes":${bytes}}}`)
+
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -161,6 +177,16 @@ const readCapData = (value: unknown): CapData | undefined => {
   const body = own(value, "body")
   const slots = own(value, "slots")
   return typeof body === "string" && isStrings(slots) ? { body, slots } : undefined
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+
+const readCredit = (value: unknown): Either.Either<WireMessage, string> => {
+  const messages = isRecord(value) ? own(value, "messages") : undefined
+  const bytes = isRecord(value) ? own(value, "bytes") : undefined
+  return isCount(messages) && isCount(bytes)
+    ? Either.right({ _tag: "Credit", to: { messages, bytes } })
+    : Either.left("a grant of room needs whole numbers of messages and bytes")
 }
 
 const malformed = (reason: string): Content => ({ _tag: "Malformed", reason })
@@ -234,6 +260,8 @@ const readContent = (method: unknown, params: unknown): Content => {
       return isSeq(first) && typeof second === "string" && typeof third === "string"
         ? { _tag: "Rejected", seq: first, code: second, reason: third }
         : malformed("a rejection needs a number, a code and a reason")
+    case "abandoned":
+      return { _tag: "Abandoned" }
     default:
       return malformed("an unknown method")
   }
@@ -268,6 +296,8 @@ export const decode = (frame: Uint8Array): Either.Either<WireMessage, string> =>
     if (ack !== undefined && !isSeq(ack)) return Either.left("an ACK is not a whole number from 1 on")
     if (seq === undefined) {
       if (method === "handshake" || method === "handshakeAck") return Either.right({ _tag: "Handshake" })
+      const credit = own(value, "credit")
+      if (credit !== undefined && ack === undefined && method === undefined) return readCredit(credit)
       return ack === undefined || method !== undefined
         ? Either.left("a message has no sequence number")
         : Either.right({ _tag: "Ack", ack })

@@ -112,6 +112,8 @@ export class ConnectionFactory extends Context.Tag("effect-remotes/ConnectionFac
     readonly dial: (peer: PeerId, hints: ReadonlyArray<string>) => Effect.Effect<Channel, DialError, Scope.Scope>
     readonly incoming: Mailbox.ReadonlyMailbox<IncomingChannel>
     readonly disconnected: Mailbox.ReadonlyMailbox<PeerId>
+    /** Whether it waits for relays by itself, so that somebody should look whether the computer slept. */
+    readonly keepsRelays: boolean
     /** Tries relays that are out of reach again at once, and those that seem in reach as well, as after a wake from sleep. */
     readonly resetBackoffs: Effect.Effect<void>
   }

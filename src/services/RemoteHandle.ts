@@ -4,10 +4,12 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import type {
+  DeliveryExpiredError,
   DeliveryRejectedError,
   OutcomeUnknownError,
   RedemptionRefusedError,
@@ -31,10 +33,14 @@ export interface Receipt {
   /** The message's number in the conversation; 0 for a `BringOutYourDead` that was suppressed as an echo. */
   readonly seq: number
   /**
-   * Waits until the peer has committed the message. Fails with `DeliveryRejectedError` when its kernel refused it, and
-   * with the reason when its fate will not be known. Waits for as long as the peer is away; it has no deadline of its own.
+   * Waits until the peer has committed the message. Fails with `DeliveryRejectedError` when its kernel refused it, with
+   * `DeliveryExpiredError` when it was not sent before its deadline, and with the reason when its fate will not be known. Waits for
+   * as long as the peer is away; it has no deadline of its own.
    */
-  readonly acknowledged: Effect.Effect<void, DeliveryRejectedError | OutcomeUnknownError | NetworkStoppedError>
+  readonly acknowledged: Effect.Effect<
+    void,
+    DeliveryRejectedError | DeliveryExpiredError | OutcomeUnknownError | NetworkStoppedError
+  >
 }
 
 /**
@@ -105,9 +111,18 @@ export interface RemoteHandleService {
    * A `BringOutYourDead` is suppressed, uses no number and counts as acknowledged, once for each that the peer's kernel has sent
    * since the last one was: it only says what the reap that the peer asked for ends with.
    *
-   * A message over `maxMessageSize` fails with `ResourceLimitError` (`messageSize`) and uses no number.
+   * A message over `maxMessageSize`, or larger than what a peer of ours said to take at its last handshake, fails with `ResourceLimitError` (`messageSize`) and uses no number.
+   *
+   * With `expiresIn`, counted from the call, the message is not transmitted for the first time after its deadline, also not by a later
+   * life of this kernel: `Receipt.acknowledged` fails with `DeliveryExpiredError` then, and the message is kept as a dead letter. What may
+   * have been transmitted before is left to arrive, however late, because its outcome would not be known otherwise; who does not
+   * want to wait for that stops waiting. An expired message counts among the pending ones, without its bytes, until the peer has
+   * passed its number.
    */
-  readonly deliver: (delivery: Delivery) => Effect.Effect<Receipt, DeliverError>
+  readonly deliver: (
+    delivery: Delivery,
+    options?: { readonly expiresIn?: Duration.DurationInput | undefined }
+  ) => Effect.Effect<Receipt, DeliverError>
   /**
    * Asks the peer for what an OCAP URL of its names, and answers with the reference by which to call it. Fails with
    * `RedemptionTimeoutError` after (`redemptionRetries` + 1) × `ackTimeout` (default 40 s).

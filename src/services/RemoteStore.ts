@@ -66,7 +66,8 @@ export interface RemoteRecord {
 }
 
 /**
- * A message that waits for the peer's acknowledgement. `body` is its wire form from `"method"` on (see `protocol/WireMessage`).
+ * A message that waits for the peer's acknowledgement. `body` is its wire form from `"method"` on (see `protocol/WireMessage`); it
+ * is empty where the message expired and only its number is left.
  *
  * @since 0.1.0
  * @category models
@@ -74,6 +75,19 @@ export interface RemoteRecord {
 export interface PendingMessage {
   readonly seq: number
   readonly body: Uint8Array
+  /** When the message ends if it has not been transmitted by then (ms since the Unix epoch); it is not read back. */
+  readonly expiresAt?: number | undefined
+}
+
+/**
+ * Until when a pending message may be transmitted for the first time (ms since the Unix epoch).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PendingDeadline {
+  readonly seq: number
+  readonly expiresAt: number
 }
 
 /**
@@ -85,6 +99,7 @@ export interface PendingMessage {
  */
 export type DeadLetterReason =
   | "GivenUp"
+  | "Expired"
   | "PeerRestarted"
   | "SessionReset"
   | "RejectedByPeer"
@@ -238,6 +253,19 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     readonly countPending: (
       peer: PeerId
     ) => Effect.Effect<{ readonly messages: number; readonly bytes: number }, StoreError>
+    /** The deadlines of the pending messages above `afterSeq`, in order of their numbers. */
+    readonly listDeadlines: (
+      peer: PeerId,
+      afterSeq: number
+    ) => Effect.Effect<ReadonlyArray<PendingDeadline>, StoreError>
+    /**
+     * Ends the pending messages above `afterSeq` whose `expiresAt` is not after `at`: each becomes a dead letter (`Expired`) and
+     * leaves an empty body under its number. Gives these numbers, and how many bytes the bodies had.
+     */
+    readonly expirePending: (
+      peer: PeerId,
+      which: { readonly afterSeq: number; readonly epoch: number; readonly detail: string; readonly at: number }
+    ) => Effect.Effect<ReadonlyArray<{ readonly seq: number; readonly bytes: number }>, StoreError>
     /** Removes all pending messages up to and including `throughSeq`. */
     readonly removePending: (peer: PeerId, throughSeq: number) => Effect.Effect<void, StoreError>
 
@@ -251,7 +279,10 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
 
     /** Keeps letters; the oldest beyond the store's cap (default 10,000) fall out. */
     readonly addDeadLetters: (letters: ReadonlyArray<Omit<DeadLetter, "id">>) => Effect.Effect<void, StoreError>
-    /** Moves everything that is pending for the peer to the dead letters, in one statement where the store can. */
+    /**
+     * Moves everything that is pending for the peer to the dead letters, in one statement where the store can; what has expired is
+     * there already. Tells how many numbers those were.
+     */
     readonly buryPending: (
       peer: PeerId,
       why: { readonly epoch: number; readonly reason: DeadLetterReason; readonly detail: string; readonly at: number }

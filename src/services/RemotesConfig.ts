@@ -35,7 +35,7 @@ export const Options = Schema.Struct({
   ),
   ackTimeout: Declare.duration(
     "10 seconds",
-    "how long an open channel may go without an acknowledgement of what is on its way; a peer of ours is probed after half of it, and a busy one keeps its channel"
+    "how long a peer of the base profile may go without an acknowledgement before everything is sent again; a peer of ours is asked whether it is there at the pace of the round trip instead, after half of this at the latest, and a busy one keeps its channel"
   ),
   ackDelay: Declare.duration(
     "50 millis",
@@ -53,7 +53,15 @@ export const Options = Schema.Struct({
     "500 millis",
     "the first wait before a redial, before jitter; it doubles with each failure"
   ),
-  reconnectMaxDelay: Declare.duration("10 seconds", "the longest wait before a redial, before jitter"),
+  reconnectMaxDelay: Declare.duration(
+    "10 seconds",
+    "the longest wait before a redial, before jitter; three times that after five equal failures of those that a wait seldom cures (`ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH`, `ENOTFOUND`)"
+  ),
+  cleanupInterval: Declare.duration("15 minutes", "how often to look for links that are of no use any more"),
+  stalePeerTimeout: Declare.duration(
+    "1 hour",
+    "how long a link that nobody reads rests before it is forgotten; never one that dials or is closed on purpose"
+  ),
   stopTimeout: Declare.duration("2 seconds", "how long closing everything may take"),
   maxMessageSize: Declare.bytes(
     1_048_576,
@@ -88,6 +96,39 @@ export const Options = Schema.Struct({
   deadLetterMaxAge: Declare.duration(
     "30 days",
     "how long dead letters are kept, where `DeadLettersStored.layer` runs; looked at when it starts and daily"
+  ),
+  maxConcurrentConnections: Declare.count(
+    100,
+    "how many peers may have a channel, or a dial or handshake under way, at once; replacing a peer's own channel needs no place; beyond it dials wait and streams of others are refused unread"
+  ),
+  maxConnectionAttemptsPerMinute: Declare.count(
+    10,
+    "how often a peer is dialed: so many at once, then evenly at this rate; a dial beyond it waits"
+  ),
+  maxMessagesPerSecond: Declare.limit(
+    Infinity,
+    "how many messages are written to a peer; ACKs, probes and handshakes are exempt. No limit, because what is on its way is bounded anyway and the peer holds us back as it likes: a number here only slows a healthy link"
+  ),
+  maxInboundMessagesPerSecond: Declare.limit(
+    100_000,
+    "how many messages of a peer are read; beyond it the stream is left unread for a while, and nothing is dropped"
+  ),
+  maxInboundBytesPerSecond: Declare.limit(
+    134_217_728,
+    "how many bytes of a peer are read; beyond it the stream is left unread for a while, and nothing is dropped"
+  ),
+  maxHandshakesPerMinute: Declare.count(
+    60,
+    "how many handshakes a peer may begin; further streams of it are refused unread"
+  ),
+  maxIncarnationChangesPerMinute: Declare.count(
+    10,
+    "how often a peer may come back without its memory; further handshakes fail"
+  ),
+  maxStreamsPerPeer: Declare.count(
+    8,
+    "how many streams of a peer may be open at once; further ones are refused unread",
+    2
   )
 })
 

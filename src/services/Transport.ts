@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Mailbox from "effect/Mailbox"
 import type * as Stream from "effect/Stream"
@@ -14,9 +15,12 @@ import type {
   HandshakeError,
   HandshakeTimeoutError,
   IntentionalCloseError,
+  ProbeTimeoutError,
+  ResourceLimitError,
   StreamInactivityTimeoutError
 } from "../errors/TransportError.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
+import type { Limits } from "../protocol/Credit.ts"
 import type { Statement, Verdict } from "../protocol/Session.ts"
 
 /**
@@ -33,7 +37,9 @@ export type LinkError =
   | WriteTimeoutError
   | StreamInactivityTimeoutError
   | AckTimeoutError
+  | ProbeTimeoutError
   | IntentionalCloseError
+  | ResourceLimitError
   | StoreError
 
 /**
@@ -42,7 +48,7 @@ export type LinkError =
  * - `Idle`: nobody has asked for a channel, or the last one fell silent with nothing to say, or no address is known
  *   (`error` says which).
  * - `Dialing` / `Handshaking`: attempt number `attempt` (from 1) is under way.
- * - `Open`: frames flow.
+ * - `Open`: frames flow. `roundTrip` is the smoothed round trip to the peer's transport, undefined while it is not known.
  * - `BackingOff`: the attempt failed with `error`; the next begins at `retryAt` (ms since the Unix epoch).
  * - `Closed`: closed on purpose, by this side.
  *
@@ -53,13 +59,22 @@ export type LinkState =
   | { readonly _tag: "Idle"; readonly error: LinkError | undefined }
   | { readonly _tag: "Dialing"; readonly attempt: number }
   | { readonly _tag: "Handshaking"; readonly attempt: number }
-  | { readonly _tag: "Open"; readonly since: number; readonly address: string; readonly relayed: boolean }
+  | {
+      readonly _tag: "Open"
+      readonly since: number
+      readonly address: string
+      readonly relayed: boolean
+      readonly roundTrip: Duration.Duration | undefined
+    }
   | {
       readonly _tag: "BackingOff"
       readonly attempt: number
       readonly retryAt: number
       readonly error: LinkError
-      /** The peer has been unreachable in the same way again and again. */
+      /**
+       * The peer has been unreachable in the same way five times in a row, so that it is dialed less often: up to three times
+       * as long apart. Something to say, `reconnectPeer`, news of an address, the peer's own contact and a wake end that.
+       */
       readonly permanent: boolean
     }
   | { readonly _tag: "Closed" }
@@ -81,6 +96,8 @@ export type LinkEvent =
       readonly verdict: Verdict
       /** What the peer stated; undefined for a peer that speaks the base profile. */
       readonly stated: Statement | undefined
+      /** For what the peer has room on this channel; undefined if it does not say. */
+      readonly limits: Limits | undefined
     }
   | { readonly _tag: "Frames"; readonly channel: number; readonly frames: ReadonlyArray<Uint8Array> }
   /** The reader asked for it with `Link.remind`. */
@@ -110,15 +127,18 @@ export interface Link {
   /**
    * Writes whole, length-prefixed frames to that channel. Fails at once if it is not, or no longer, the open one.
    * `WriteTimeoutError` when the peer takes nothing for the write deadline; the channel is lost then.
+   * `IntentionalCloseError` when this side has closed the link, also while the write was under way.
    */
-  readonly send: (channel: number, frames: Uint8Array) => Effect.Effect<void, ChannelError | WriteTimeoutError>
+  readonly send: (
+    channel: number,
+    frames: Uint8Array
+  ) => Effect.Effect<void, ChannelError | WriteTimeoutError | IntentionalCloseError>
   /**
-   * Asks the peer on that channel whether it is there; the answer moves `heardAt`. The peer's transport answers, however busy
-   * its kernel is. Only for peers that stated something when the channel opened.
+   * Says whether the peer owes an answer on that channel. While it does, a peer of ours that is silent is asked whether it is
+   * there, at the pace of the measured round trip; its transport answers, however busy its kernel is. When there is no answer, the
+   * channel is lost with `ProbeTimeoutError`.
    */
-  readonly probe: (channel: number) => Effect.Effect<void, ChannelError | WriteTimeoutError>
-  /** When the last frame of the open channel arrived (ms since the Unix epoch); 0 if none is open. */
-  readonly heardAt: () => number
+  readonly expect: (channel: number, answer: boolean) => void
   /**
    * Puts `Reminded` behind everything that has arrived, so that the reader knows all of it when it decides that something has
    * been missing for too long.
@@ -160,17 +180,25 @@ export class Transport extends Context.Tag("effect-remotes/Transport")<
     readonly link: (peer: PeerId) => Effect.Effect<Link, NetworkStoppedError>
     /** Links that a peer's contact made, each once; whoever reads this must read the link's events. */
     readonly contacts: Mailbox.ReadonlyMailbox<Link>
-    /** Ends the link to a peer that is of no interest any more, and frees what it held. The peer may come again. */
+    /**
+     * Ends the link to a peer that is of no interest any more, and frees what it held. The peer may come again. Links that
+     * nobody ever read, and that rest for `stalePeerTimeout`, are forgotten by themselves; a running reconnect, a link that is
+     * closed on purpose and one that was read never are.
+     */
     readonly forget: (peer: PeerId) => Effect.Effect<void>
     /** A snapshot of all links. */
     readonly peers: Effect.Effect<ReadonlyArray<PeerStatus>>
     /** Adds addresses at which the peer may be reached (at most 16 are kept, the newest), and ends a running wait. */
     readonly registerLocationHints: (peer: PeerId, hints: ReadonlyArray<string>) => Effect.Effect<void>
-    /** Closes the link on purpose and keeps it closed, in both directions, until `reconnectPeer`. */
+    /**
+     * Closes the link on purpose and keeps it closed, in both directions, until `reconnectPeer`: a dial or handshake under way
+     * is interrupted, the peer sees the end of the stream within the close deadline (default 1 s), and nothing that it says
+     * afterwards is heard. What is pending stays pending.
+     */
     readonly closeConnection: (peer: PeerId) => Effect.Effect<void>
     /** Takes back `closeConnection`, and dials now. */
     readonly reconnectPeer: (peer: PeerId, hints?: ReadonlyArray<string>) => Effect.Effect<void, NetworkStoppedError>
-    /** Ends all waits and starts all backoffs anew, as after a wake from sleep. */
+    /** Ends all waits and starts all backoffs anew, as happens by itself when this computer woke from sleep. */
     readonly resetAllBackoffs: Effect.Effect<void>
   }
 >() {}

@@ -16,7 +16,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
 import * as Core from "../internal/memoryNetwork.ts"
-import { type Pipe, Turn } from "../internal/memoryPipe.ts"
+import { type Pipe, type Spoiling, Turn } from "../internal/memoryPipe.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 
 /**
@@ -44,6 +44,8 @@ export interface Options {
   readonly closeTimeout?: Duration.DurationInput
   /** How many events `log` keeps, the newest (default 1,000). */
   readonly logSize?: number
+  /** Called with every event as it happens, whatever `logSize` is. */
+  readonly onEvent?: (event: NetworkEvent) => void
 }
 
 /**
@@ -109,6 +111,11 @@ export interface Service {
   readonly delay: (from: Peers, to: Peers, delay: Delay) => Effect.Effect<void>
   /** Makes each dial open that many further channels, which the dialer knows nothing of until its scope closes them. */
   readonly duplicateDials: (from: Peers, to: Peers, copies: number) => Effect.Effect<void>
+  /**
+   * Spoils what one sends to the other next: the stream ends in the middle of it, or a frame that is too large comes in its place.
+   * Either costs the channel.
+   */
+  readonly spoil: (from: Peers, to: Peers, how: "truncate" | "oversize") => Effect.Effect<void>
   /** Makes dials to the peer fail at once with `DialFailedError` (code `ECONNREFUSED` by default). */
   readonly refuse: (peer: PeerId, code?: string) => Effect.Effect<void>
   /** Makes dials to the peer hang until their deadline. */
@@ -120,7 +127,7 @@ export interface Service {
    * address refuses dials, and its factory fails with `NetworkStoppedError`. A new factory may take its place at once.
    */
   readonly crash: (peer: PeerId) => Effect.Effect<void>
-  /** Ends every silence, delay, duplication, refusal and hang. */
+  /** Ends every silence, delay, duplication, spoiling that is still to come, refusal and hang. */
   readonly restore: Effect.Effect<void>
 
   /** How many channels are open at one end at least, between these peers if they are given. */
@@ -175,8 +182,20 @@ const faults = (core: Core.MemoryNetwork) => {
         path.duplicates = copies
       })
     )
+  const spoil = (from: Peers, to: Peers, how: Spoiling) =>
+    fault(`spoil: ${how}`, from, to, () =>
+      core.rule("spoil", from, to, (path) => {
+        path.spoiling = how
+      })
+    )
   const restore = Effect.all(
-    [heal(), delay("all", "all", { latency: 0 }), duplicateDials("all", "all", 0), Effect.sync(() => core.openDoors())],
+    [
+      heal(),
+      delay("all", "all", { latency: 0 }),
+      duplicateDials("all", "all", 0),
+      spoil("all", "all", "none"),
+      Effect.sync(() => core.openDoors())
+    ],
     { discard: true }
   )
   return {
@@ -184,6 +203,7 @@ const faults = (core: Core.MemoryNetwork) => {
     heal,
     delay,
     duplicateDials,
+    spoil,
     restore,
     cut: (a: Peers, b: Peers) => fault("cut", a, b, () => core.sever(a, b, "vanished")),
     reset: (a: Peers, b: Peers) => fault("reset", a, b, () => core.sever(a, b, "reset")),
@@ -235,7 +255,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
     window: options.window ?? 262_144,
     dialTimeout: Duration.decode(options.dialTimeout ?? "10 seconds"),
     closeTimeout: Duration.decode(options.closeTimeout ?? "1 second"),
-    logSize: options.logSize ?? 1000
+    logSize: options.logSize ?? 1000,
+    onEvent: options.onEvent
   })
   return {
     ...faults(core),

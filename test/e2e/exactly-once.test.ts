@@ -2,58 +2,14 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { codeOf, figures, finish, gone, prepareProgram, text } from "../support/program.ts"
 
-const text = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) => Stream.mkString(Stream.decodeText(bytes))
-
-/** The program with its own place for temporary files, so that what it leaves can be seen. */
-const prepare = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
-  const files = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const temporary = yield* files.makeTempDirectoryScoped({ prefix: "exactly-once-test-" })
-  const main = yield* path.fromFileUrl(new URL("../../examples/exactly-once/main.ts", import.meta.url))
-  const command = Command.make(process.execPath, "--conditions=effect-remotes-source", main, ...args).pipe(
-    Command.env({ TMPDIR: temporary })
-  )
-  /** The kernels that run, as process id and name. */
-  const kernels = Command.lines(Command.make("ps", "-ww", "-eo", "pid=,args=")).pipe(
-    Effect.map((lines) =>
-      lines
-        .filter((line) => line.includes(temporary) && line.includes("kernel.ts"))
-        .map((line) => ({
-          pid: Number.parseInt(line),
-          name: line.includes("kernel.ts alice") ? "alice" : "bob"
-        }))
-    )
-  )
-  return { command, kernels, left: files.readDirectory(temporary), temporary }
-})
-
-/** The exit code; undefined when a signal ended the process. */
-const codeOf = (process: CommandExecutor.Process) => Effect.orElseSucceed(process.exitCode, () => undefined)
-
-const finish = Effect.fnUntraced(function* (command: Command.Command) {
-  const process = yield* Command.start(command)
-  const [out, err, code] = yield* Effect.all([text(process.stdout), text(process.stderr), codeOf(process)], {
-    concurrency: "unbounded"
-  })
-  return { code, err, out }
-})
-
-/** The table of a run, as name and figure. */
-const figures = (out: string) => {
-  const rows = out.split("\n").flatMap((line) => {
-    const [, name, figure] = /^ {2}(\S.*?) {2,}(\S+)$/.exec(line) ?? []
-    return name === undefined ? [] : [[name, figure] as const]
-  })
-  return Object.fromEntries<string | undefined>(rows)
-}
+const prepare = (...args: ReadonlyArray<string>) => prepareProgram("exactly-once", args)
 
 const clean = (messages: string, kills: string, resets: string) => ({
   sent: messages,
@@ -80,11 +36,6 @@ const startLong = Effect.fnUntraced(function* () {
   yield* Deferred.await(moving)
   return { ...prepared, process, reading }
 })
-
-const gone = <E, R>(kernels: Effect.Effect<ReadonlyArray<unknown>, E, R>) =>
-  Effect.repeat(kernels, { until: (found) => found.length === 0, schedule: Schedule.spaced("100 millis") }).pipe(
-    Effect.timeout("20 seconds")
-  )
 
 describe("exactly-once", () => {
   it.scopedLive("delivers exactly once over TCP, through kills and resets, and leaves nothing", () =>

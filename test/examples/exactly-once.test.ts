@@ -10,8 +10,9 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Check from "../../examples/exactly-once/check.ts"
 import { watch } from "../../examples/exactly-once/exchange.ts"
-import * as Letter from "../../examples/exactly-once/letter.ts"
+import * as Letter from "../../examples/processes/letter.ts"
 import * as Lines from "../../examples/exactly-once/lines.ts"
+import { read, write } from "../../examples/processes/lines.ts"
 import * as Plan from "../../examples/exactly-once/plan.ts"
 import * as Report from "../../examples/exactly-once/report.ts"
 import * as Settings from "../../examples/exactly-once/settings.ts"
@@ -127,17 +128,17 @@ describe("Lines", () => {
 
   it.effect("reads what it wrote, however the bytes are cut", () =>
     Effect.gen(function* () {
-      const bytes = yield* Stream.fromIterable(reports).pipe(Lines.write(Lines.Report), Stream.runCollect)
+      const bytes = yield* Stream.fromIterable(reports).pipe(write(Lines.Report), Stream.runCollect)
       const single = Stream.fromIterable([...bytes].flatMap((chunk) => [...chunk].map((byte) => Uint8Array.of(byte))))
-      assert.deepStrictEqual(Chunk.toReadonlyArray(yield* Stream.runCollect(Lines.read(Lines.Report)(single))), reports)
+      assert.deepStrictEqual(Chunk.toReadonlyArray(yield* Stream.runCollect(read(Lines.Report)(single))), reports)
     })
   )
 
   it.effect("fails at a line that is none", () =>
     Effect.gen(function* () {
       for (const line of ["hello\n", '{"_tag":"Sent"}\n']) {
-        const read = Stream.make(new TextEncoder().encode(line)).pipe(Lines.read(Lines.Report), Stream.runDrain)
-        assert.isTrue(Either.isLeft(yield* Effect.either(read)))
+        const refused = Stream.make(new TextEncoder().encode(line)).pipe(read(Lines.Report), Stream.runDrain)
+        assert.isTrue(Either.isLeft(yield* Effect.either(refused)))
       }
     })
   )

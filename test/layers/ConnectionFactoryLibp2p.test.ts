@@ -597,6 +597,11 @@ describe("ConnectionFactoryLibp2p", () => {
           code: "DialDeniedError",
           address
         })
+        // Not private, but of this machine.
+        const own = `/ip4/0.0.0.0/tcp/${yield* closedPort}/ws/p2p/${idOf("bob")}`
+        assertError(yield* Effect.flip(alice.dial(idOf("bob"), [own])), { code: "DialDeniedError" })
+        const carol = yield* start("carol", { allowedWsHosts: ["0.0.0.0"] })
+        assertError(yield* Effect.flip(carol.dial(idOf("bob"), [own])), { code: "ConnectionFailedError" })
       })
     )
   })

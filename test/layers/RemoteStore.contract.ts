@@ -87,6 +87,7 @@ export const letter = (seq: number): Omit<DeadLetter, "id"> => ({
 /** Each of them; the compiler sees to it that none is missing. */
 const reasons: { readonly [Reason in DeadLetterReason]: Reason } = {
   GivenUp: "GivenUp",
+  Expired: "Expired",
   PeerRestarted: "PeerRestarted",
   SessionReset: "SessionReset",
   RejectedByPeer: "RejectedByPeer",
@@ -462,6 +463,91 @@ export const contract = (name: string, implementation: Implementation): void => 
         )
         assert.deepStrictEqual(yield* seqs(bob), [])
         assert.deepStrictEqual(yield* seqs(alice), [1])
+      })
+    )
+
+    const lasting = (from: number, through: number, expiresAt: number) =>
+      messages(from, through).map((it) => ({ ...it, expiresAt }))
+    const expiry = { epoch: 2, detail: "too late", at: 50 } as const
+
+    test(
+      "ends what has expired above a number: a letter is kept of it, and its number stays",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.appendPending(bob, [...lasting(3, 5, 50), message(6), ...lasting(7, 7, 51), ...lasting(8, 8, 49)])
+        yield* store.appendPending(alice, lasting(5, 5, 1))
+        assert.deepStrictEqual(
+          (yield* store.listDeadlines(bob, 4)).map(({ expiresAt, seq }) => [seq, expiresAt]),
+          [
+            [5, 50],
+            [7, 51],
+            [8, 49]
+          ]
+        )
+        assert.deepStrictEqual(yield* store.expirePending(bob, { ...expiry, afterSeq: 3, at: 48 }), [])
+        assert.deepStrictEqual(
+          (yield* store.expirePending(bob, { ...expiry, afterSeq: 3 })).map(({ bytes, seq }) => [seq, bytes]),
+          [
+            [4, 3],
+            [5, 3],
+            [8, 3]
+          ]
+        )
+        const left = yield* store.readPending(bob, everything)
+        assert.deepStrictEqual(
+          left.map(({ body, seq }) => [seq, body.length]),
+          [
+            [3, 3],
+            [4, 0],
+            [5, 0],
+            [6, 3],
+            [7, 3],
+            [8, 0]
+          ]
+        )
+        assert.deepStrictEqual(yield* store.countPending(bob), { messages: 6, bytes: 9 })
+        assert.deepStrictEqual(
+          (yield* store.listDeadlines(bob, 0)).map(({ seq }) => seq),
+          [3, 7]
+        )
+        assert.deepStrictEqual(
+          (yield* store.listDeadLetters({ afterId: 0, limit: 10 })).map(({ id: _, ...it }) => it),
+          [4, 5, 8].map((seq) => ({
+            ...message(seq),
+            ...expiry,
+            peerId: bob,
+            direction: "outbound" as const,
+            reason: "Expired" as const
+          }))
+        )
+        assert.strictEqual(yield* store.buryPending(bob, { ...expiry, reason: "GivenUp" }), 6)
+        assert.deepStrictEqual(
+          (yield* store.listDeadLetters({ afterId: 0, limit: 10 })).map(({ seq }) => seq),
+          [4, 5, 8, 3, 6, 7]
+        )
+      })
+    )
+
+    twice(
+      "takes back an expiry with the transaction, and keeps one that was committed",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.appendPending(bob, lasting(1, 3, 50))
+        const expire = store.expirePending(bob, { ...expiry, afterSeq: 1 })
+        yield* Effect.ignore(store.transaction(Effect.zipRight(expire, Effect.fail("undone"))))
+        assert.deepStrictEqual(yield* store.readPending(bob, everything), messages(1, 3))
+        assert.deepStrictEqual(yield* store.listDeadLetters({ afterId: 0, limit: 10 }), [])
+        assert.strictEqual((yield* store.listDeadlines(bob, 0)).length, 3)
+        yield* expire
+      }),
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        assert.deepStrictEqual(
+          (yield* store.readPending(bob, everything)).map(({ body }) => body.length),
+          [3, 0, 0]
+        )
+        assert.strictEqual((yield* store.listDeadlines(bob, 0)).length, 1)
+        assert.strictEqual((yield* store.listDeadLetters({ afterId: 0, limit: 10 })).length, 2)
       })
     )
 

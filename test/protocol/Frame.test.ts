@@ -167,3 +167,13 @@ describe("Frame", () => {
     assert.isBelow(copied, 3 * max)
   })
 })
+
+describe("Frame.count", () => {
+  it.prop(
+    "counts the frames of a buffer",
+    [FastCheck.array(FastCheck.uint8Array({ maxLength: 300 }))],
+    ([payloads]) => {
+      assert.strictEqual(Frame.count(Frame.encode(payloads)), payloads.length)
+    }
+  )
+})

@@ -31,6 +31,11 @@ const statement = (incarnationId: string): FastCheck.Arbitrary<Statement> =>
     return { incarnationId, peerIncarnationId, epoch, received, acknowledged, base, next, sent: sent % next }
   })
 const channelName = FastCheck.record({ process: id, dial: count }, { noNullPrototype: true })
+const limits = FastCheck.tuple(large, large, large).map(([frame, messages, more]) => ({
+  frame: frame + 1,
+  messages: messages + 2,
+  bytes: 2 * frame + 2 + more
+}))
 const hello: FastCheck.Arbitrary<Handshake.Hello> = FastCheck.tuple(FastCheck.constantFrom(...tags), id).chain(
   ([_tag, incarnationId]) =>
     FastCheck.option(
@@ -39,7 +44,8 @@ const hello: FastCheck.Arbitrary<Handshake.Hello> = FastCheck.tuple(FastCheck.co
           statement: statement(incarnationId),
           process: id,
           dial: count,
-          after: FastCheck.option(channelName, { nil: undefined })
+          after: FastCheck.option(channelName, { nil: undefined }),
+          limits: FastCheck.option(limits, { nil: undefined })
         },
         { noNullPrototype: true }
       ),
@@ -53,7 +59,11 @@ const parse = Schema.decodeSync(
     Schema.Struct({
       method: Schema.String,
       params: Schema.Struct(
-        { extensions: Schema.optional(Schema.Struct({ session: Members, channel: Members })) },
+        {
+          extensions: Schema.optional(
+            Schema.Struct({ session: Members, channel: Members, limits: Schema.optional(Members) })
+          )
+        },
         { key: Schema.String, value: Schema.Unknown }
       )
     })
@@ -102,7 +112,8 @@ describe("Handshake", () => {
         statement: { incarnationId, peerIncarnationId: incarnationId, ...numbers },
         process,
         dial: most,
-        after: { process, dial: most }
+        after: { process, dial: most },
+        limits: { frame: 1_048_576, messages: most, bytes: most }
       }
     }
     assert.isAtMost(Handshake.encode(hello).length, Handshake.maxFrameSize)
@@ -129,12 +140,14 @@ describe("Handshake", () => {
       base: 5,
       next: 7
     }
-    const extensions = { statement, process: "p", dial: 9, after: { process: "q", dial: 8 } }
+    const limits = { frame: 10, messages: 11, bytes: 20 }
+    const extensions = { statement, process: "p", dial: 9, after: { process: "q", dial: 8 }, limits }
     assert.strictEqual(
       decoder.decode(Handshake.encode({ _tag: "handshake", incarnationId: "I", extensions })),
       `{"method":"handshake","params":{"incarnationId":"I","extensions":{` +
         `"session":{"with":null,"epoch":2,"received":3,"sent":6,"acknowledged":4,"base":5,"next":7},` +
-        `"channel":{"process":"p","dial":9,"after":{"process":"q","dial":8}}}}}`
+        `"channel":{"process":"p","dial":9,"after":{"process":"q","dial":8}},` +
+        `"limits":{"frame":10,"messages":11,"bytes":20}}}}`
     )
   })
 
@@ -146,7 +159,8 @@ describe("Handshake", () => {
       const extensions = params.extensions && {
         unknown: extra,
         session: { ...params.extensions.session, unknown: extra },
-        channel: { unknown: extra, ...params.extensions.channel }
+        channel: { unknown: extra, ...params.extensions.channel },
+        ...(params.extensions.limits && { limits: { ...params.extensions.limits, unknown: extra } })
       }
       const more = extensions === undefined ? {} : { extensions }
       const text = JSON.stringify({
@@ -160,6 +174,27 @@ describe("Handshake", () => {
     },
     many
   )
+
+  it("refuses limits that let nothing through, or are none", () => {
+    const sensible = { frame: 10, messages: 2, bytes: 20 }
+    const withLimits = (limits: unknown) =>
+      decodeParams({ incarnationId: "i", extensions: { session, channel, limits } })
+    assert.isTrue(Either.isRight(withLimits(sensible)))
+    for (const wrong of [
+      null,
+      1,
+      {},
+      [],
+      { ...sensible, frame: 0 },
+      { ...sensible, frame: 11 },
+      { ...sensible, messages: 1 },
+      { ...sensible, bytes: 19 },
+      { ...sensible, bytes: "20" },
+      { ...sensible, bytes: 1e300 }
+    ]) {
+      assert.isTrue(Either.isLeft(withLimits(wrong)), JSON.stringify(wrong))
+    }
+  })
 
   it("takes a peer that announces extensions of another kind for one of the base profile", () => {
     for (const extensions of [

@@ -19,7 +19,8 @@ describe("HeldLine.listen", () => {
     assert.deepStrictEqual(HeldLine.listen(4, [decoded(deliver(5))], [deliver(6, 2), frame({ ack: 3 }), deliver(7)]), {
       ack: 3,
       through: Infinity,
-      arrived: 7
+      arrived: 7,
+      credit: undefined
     })
   })
 
@@ -27,9 +28,16 @@ describe("HeldLine.listen", () => {
     assert.deepStrictEqual(HeldLine.listen(4, [], [deliver(5, 1), rejected(6, 3, 3), frame({ ack: 9 })]), {
       ack: 9,
       through: 2,
-      arrived: 6
+      arrived: 6,
+      credit: undefined
     })
     assert.strictEqual(HeldLine.listen(4, [decoded(rejected(5, 1, 8))], [frame({ ack: 9 })]).through, 0)
+  })
+
+  it("hears the last grant of room", () => {
+    const credit = (messages: number) => frame({ credit: { messages, bytes: 1 } })
+    assert.deepStrictEqual(HeldLine.listen(4, [], [credit(1), deliver(5), credit(2)]).credit, { messages: 2, bytes: 1 })
+    assert.strictEqual(HeldLine.listen(4, [], [frame("?"), credit(2)]).credit, undefined)
   })
 
   it("passes what was taken already, and stops at what comes too early or makes no sense", () => {

@@ -2,6 +2,7 @@ import { assert } from "@effect/vitest"
 import { NoAddressError } from "../../src/errors/ConnectionError.ts"
 import type { ChannelName, Hello } from "../../src/protocol/Handshake.ts"
 import * as LinkMachine from "../../src/protocol/LinkMachine.ts"
+import * as Rate from "../../src/protocol/Rate.ts"
 
 export type Which = 0 | 1
 
@@ -40,8 +41,8 @@ export interface World {
 
 /** Something that can happen next. */
 export type Action =
-  | { readonly _tag: "Ask"; readonly who: Which; readonly event: "Wanted" | "Urged" | "Close" | "Reopen" }
-  | { readonly _tag: "Connects" | "Refused" | "Due"; readonly who: Which; readonly token: number }
+  | { readonly _tag: "Ask"; readonly who: Which; readonly event: "Wanted" | "Urged" | "Woken" | "Close" | "Reopen" }
+  | { readonly _tag: "Connects" | "Refused" | "NoRoom" | "Due"; readonly who: Which; readonly token: number }
   | { readonly _tag: "Hello" | "Answers" | "Ack" | "Answered" | "Cut"; readonly channel: number }
   | { readonly _tag: "News" | "TimesOut"; readonly channel: number; readonly who: Which }
   | { readonly _tag: "Restart"; readonly who: Which }
@@ -50,12 +51,17 @@ export const error = new NoAddressError({ peerId: "peer" })
 export const both = [0, 1] as const
 export const other = (who: Which): Which => (who === 0 ? 1 : 0)
 
-const moment = { now: 0, random: 0.5 }
+/** No time passes, so that the dials that may be made at once are soon used up, and the others wait. */
+const moment = { now: 0, monotonic: 0, random: 0.5 }
+const dialRate = Rate.perMinute(3)
 
 const settingsOf = ({ process }: Side, who: Which): LinkMachine.Settings => ({
   process,
   wins: who === 0,
   backoff: { base: 500, cap: 10_000 },
+  slowBackoff: { base: 500, cap: 30_000 },
+  dialRate,
+  paced: error,
   superseded: error
 })
 
@@ -170,7 +176,7 @@ const endAt = (world: World, id: number, who: Which): World => {
         idle: false,
         ...failure
       })
-    : feed(closed, who, { _tag: "Failed", token, hopeless: false, ...failure })
+    : feed(closed, who, { _tag: "Failed", token, hopeless: false, undialed: false, ...failure })
 }
 
 const helloOf = (world: World, tag: Hello["_tag"], { after, name }: Channel, speaker: Which): Hello => ({
@@ -189,7 +195,8 @@ const helloOf = (world: World, tag: Hello["_tag"], { after, name }: Channel, spe
     },
     process: tag === "handshake" ? name.process : world.sides[speaker].process,
     dial: name.dial,
-    after: tag === "handshake" ? after : undefined
+    after: tag === "handshake" ? after : undefined,
+    limits: undefined
   }
 })
 
@@ -242,6 +249,7 @@ export const perform = (world: World, action: Action): World => {
       return feed(world, action.who, action.event === "Close" ? { _tag: "Close", error } : { _tag: action.event })
     case "Connects":
     case "Refused":
+    case "NoRoom":
     case "Due": {
       const { _tag, token, who } = action
       const { dials, waits } = world.sides[who]
@@ -249,7 +257,9 @@ export const perform = (world: World, action: Action): World => {
         dials: dials.filter((it) => it !== token),
         waits: waits.filter((it) => it !== token)
       })
-      if (_tag === "Refused") return feed(done, who, { _tag: "Failed", token, hopeless: false, ...failure })
+      if (_tag === "Refused" || _tag === "NoRoom") {
+        return feed(done, who, { _tag: "Failed", token, hopeless: false, undialed: _tag === "NoRoom", ...failure })
+      }
       return feed(done, who, { _tag: _tag === "Due" ? "Due" : "Dialed", token })
     }
     case "Hello":
@@ -284,11 +294,14 @@ export const due = ({ channels, sides }: World): ReadonlyArray<Action> => [
 /** What else can happen on a network, and between people, as they are. */
 export const mischief = ({ channels, sides }: World): ReadonlyArray<Action> => [
   ...both.flatMap((who): ReadonlyArray<Action> => [
-    ...(["Wanted", "Wanted", "Urged", "Close", "Reopen", "Reopen"] as const).map(
+    ...(["Wanted", "Wanted", "Urged", "Woken", "Close", "Reopen", "Reopen"] as const).map(
       (event) => ({ _tag: "Ask", who, event }) as const
     ),
     { _tag: "Restart", who },
-    ...sides[who].dials.map((token) => ({ _tag: "Refused", who, token }) as const)
+    ...sides[who].dials.flatMap((token): ReadonlyArray<Action> => [
+      { _tag: "Refused", who, token },
+      { _tag: "NoRoom", who, token }
+    ])
   ]),
   ...channels.flatMap(({ ends }, channel): ReadonlyArray<Action> => [
     ...(ends.includes("open") ? [{ _tag: "Cut", channel } as const] : []),

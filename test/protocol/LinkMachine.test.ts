@@ -2,12 +2,24 @@ import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Backoff from "../../src/protocol/Backoff.ts"
 import type { ChannelName, Hello } from "../../src/protocol/Handshake.ts"
+import * as FailurePattern from "../../src/protocol/FailurePattern.ts"
 import * as LinkMachine from "../../src/protocol/LinkMachine.ts"
+import * as Rate from "../../src/protocol/Rate.ts"
 import type { Action, World } from "./LinkMachine.model.ts"
 import { both, check, checkJoined, due, error, initial, mischief, perform } from "./LinkMachine.model.ts"
 
 const backoff = { base: 500, cap: 10_000 }
-const settingsFor = (wins: boolean): LinkMachine.Settings => ({ process: "us", wins, backoff, superseded: error })
+const slowBackoff = { base: 500, cap: 30_000 }
+const dialRate = Rate.perMinute(4)
+const settingsFor = (wins: boolean): LinkMachine.Settings => ({
+  process: "us",
+  wins,
+  backoff,
+  slowBackoff,
+  dialRate,
+  paced: error,
+  superseded: error
+})
 const failure = { error, code: "ECONNREFUSED" }
 
 const hello = (process: string, dial: number, after?: ChannelName): Hello => ({
@@ -26,7 +38,8 @@ const hello = (process: string, dial: number, after?: ChannelName): Hello => ({
     },
     process,
     dial,
-    after
+    after,
+    limits: undefined
   }
 })
 const baseHello: Hello = { _tag: "handshake", incarnationId: "i", extensions: undefined }
@@ -42,6 +55,7 @@ const after = (
     const token = "token" in state.phase ? state.phase.token : 0
     step = LinkMachine.step(settingsFor(wins), state, typeof event === "function" ? event(token) : event, {
       now: 7,
+      monotonic: 7,
       random: 0.5
     })
   }
@@ -50,12 +64,14 @@ const after = (
 
 const wanted = { _tag: "Wanted" } as const
 const urged = { _tag: "Urged" } as const
+const woken = { _tag: "Woken" } as const
 const close = { _tag: "Close", error } as const
 const reopen = { _tag: "Reopen" } as const
 const dialed = (token: number) => ({ _tag: "Dialed", token }) as const
 const established = (hello: Hello) => (token: number) => ({ _tag: "Established", token, hello }) as const
-const failed = (token: number) => ({ _tag: "Failed", token, hopeless: false, ...failure }) as const
-const hopeless = (token: number) => ({ _tag: "Failed", token, hopeless: true, ...failure }) as const
+const failed = (token: number) => ({ _tag: "Failed", token, hopeless: false, undialed: false, ...failure }) as const
+const hopeless = (token: number) => ({ _tag: "Failed", token, hopeless: true, undialed: true, ...failure }) as const
+const undialed = (token: number) => ({ _tag: "Failed", token, hopeless: false, undialed: true, ...failure }) as const
 const ended = (token: number) => ({ _tag: "Ended", token, idle: false, ...failure }) as const
 const endedIdle = (token: number) => ({ _tag: "Ended", token, idle: true, ...failure }) as const
 const heard = (token: number) => ({ _tag: "Heard", token }) as const
@@ -64,6 +80,8 @@ const hailed = (hello: Hello) => ({ _tag: "Hailed", incoming: 9, hello }) as con
 
 const tagsOf = ([, commands]: LinkMachine.Step): ReadonlyArray<string> => commands.map(({ _tag }) => _tag)
 const phaseOf = ([{ phase }]: LinkMachine.Step) => phase._tag
+const waitOf = ([, commands]: LinkMachine.Step) =>
+  commands.reduce((millis, command) => (command._tag === "Wait" ? command.millis : millis), 0)
 const theirs = hello("them", 1)
 const open = [wanted, dialed, established(theirs)] as const
 
@@ -112,6 +130,34 @@ describe("LinkMachine", () => {
     for (const events of [[], [wanted], [wanted, dialed], [...open], [close]] as const) {
       assert.deepStrictEqual(tagsOf(after(true, ...events, urged)), [])
     }
+  })
+
+  it("dials when urged what is wanted and could not be dialed, and not what was never wanted", () => {
+    assert.deepStrictEqual(tagsOf(after(true, wanted, hopeless, urged)), ["Dial"])
+    assert.deepStrictEqual(tagsOf(after(true, wanted, hopeless, woken)), ["Dial"])
+    assert.deepStrictEqual(tagsOf(after(true, hailed(theirs), hopeless, urged)), [])
+  })
+
+  it("waits for its turn when the peer was dialed too often, and does not count what was not dialed", () => {
+    const rests = [wanted, dialed, established(theirs), endedIdle] as const
+    const often = [...rests, ...rests, ...rests, ...rests] as const
+    const step = after(true, ...often, wanted)
+    assert.deepStrictEqual(step[1], [{ _tag: "Wait", token: 5, millis: 15_000 }])
+    assert.deepStrictEqual(tagsOf(after(true, ...often, wanted, passed)), ["Dial"])
+    assert.deepStrictEqual(tagsOf(after(true, ...often, wanted, urged)), ["Cancel", "Dial"])
+    const inVain = [wanted, undialed, passed, undialed, passed, undialed, passed, undialed, passed, undialed] as const
+    assert.strictEqual(after(true, ...inVain)[0].dialed.level, 0)
+  })
+
+  it("waits for longer for a peer that is unreachable in the same way again and again, until somebody has something to say", () => {
+    const failures = [wanted, ...Array.from({ length: 8 }, () => [failed, passed] as const).flat(), failed] as const
+    const [state] = after(true, ...failures)
+    assert.isTrue(FailurePattern.isPermanent(state.pattern))
+    assert.isAbove(waitOf(after(true, ...failures)), backoff.cap / 2)
+    const eased = after(true, ...failures, wanted)
+    assert.deepStrictEqual(tagsOf(eased), ["Cancel", "Wait"])
+    assert.isFalse(FailurePattern.isPermanent(eased[0].pattern))
+    assert.deepStrictEqual(tagsOf(after(true, ...failures, woken)), ["Cancel", "Dial"])
   })
 
   it("does not dial because a peer made contact, and failed on it", () => {
@@ -196,6 +242,7 @@ describe("LinkMachine", () => {
     const whats = [
       "Wanted",
       "Urged",
+      "Woken",
       "Close",
       "Reopen",
       "Hailed",
@@ -225,6 +272,7 @@ describe("LinkMachine", () => {
       switch (what) {
         case "Wanted":
         case "Urged":
+        case "Woken":
         case "Reopen":
           return { _tag: what }
         case "Close":
@@ -233,7 +281,7 @@ describe("LinkMachine", () => {
           return { _tag: "Hailed", incoming: pick, hello: said }
         case "Failed":
           if (!["Dialing", "Greeting", "Answering"].includes(phase._tag)) return undefined
-          return pick % 4 === 0 ? hopeless(current) : failed(current)
+          return [hopeless, undialed, failed, failed][pick % 4]?.(current)
         case "Ended":
           if (phase._tag !== "Open") return undefined
           return pick % 4 === 0 ? endedIdle(current) : ended(current)
@@ -258,11 +306,13 @@ describe("LinkMachine", () => {
         const settings = settingsFor(wins)
         let state = LinkMachine.initial
         let installed: number | undefined
+        let monotonic = 0
         let asked = false
         for (const act of acts) {
           const event = eventOf(act, state)
           if (event === undefined) continue
-          const moment = { now: 1000 + act.pick, random: act.pick / 31 }
+          monotonic += 200 * act.pick
+          const moment = { now: 1000 + act.pick, monotonic, random: act.pick / 31 }
           const before = state
           const old = "token" in before.phase ? before.phase.token : undefined
           const [next, commands] = LinkMachine.step(settings, before, event, moment)
@@ -279,9 +329,10 @@ describe("LinkMachine", () => {
               case "Dial": {
                 const from: Partial<Record<LinkMachine.Event["_tag"], ReadonlyArray<string>>> = {
                   Wanted: ["Idle"],
-                  Urged: ["BackingOff"],
+                  Urged: ["BackingOff", "Idle"],
+                  Woken: ["BackingOff", "Idle"],
                   Due: ["BackingOff"],
-                  Reopen: ["Closed", "Idle"]
+                  Reopen: ["Closed", "Idle", "BackingOff"]
                 }
                 assert.include(from[event._tag] ?? [], before.phase._tag)
                 assert.isTrue(command.token === token && command.token > before.tokens && next.dials > before.dials)
@@ -293,7 +344,13 @@ describe("LinkMachine", () => {
                 break
               case "Wait":
                 assert.isTrue(command.token === token && command.token > before.tokens)
-                assert.isAtMost(command.millis, Backoff.ceiling(backoff, next.failures))
+                assert.isAtMost(
+                  command.millis,
+                  Math.max(
+                    Backoff.ceiling(FailurePattern.isPermanent(next.pattern) ? slowBackoff : backoff, next.failures),
+                    Rate.wait(dialRate, next.dialed, monotonic)
+                  )
+                )
                 assert.isTrue(next.phase._tag === "BackingOff" && next.phase.retryAt === moment.now + command.millis)
                 break
               case "Greet":

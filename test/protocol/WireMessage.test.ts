@@ -55,7 +55,8 @@ const content: FastCheck.Arbitrary<Content> = FastCheck.oneof(
     replyKey,
     value
   })),
-  FastCheck.tuple(seq, text, text).map(([seq, code, reason]): Content => ({ _tag: "Rejected", seq, code, reason }))
+  FastCheck.tuple(seq, text, text).map(([seq, code, reason]): Content => ({ _tag: "Rejected", seq, code, reason })),
+  FastCheck.constant<Content>({ _tag: "Abandoned" })
 )
 
 const frameOf = (seq: number, ack: number, body: Uint8Array): Uint8Array =>
@@ -211,6 +212,16 @@ describe("WireMessage", () => {
         assert.strictEqual(decoder.decode(frame), JSON.stringify(vector))
       })
     })
+  })
+
+  it("gives back a grant of room, and takes none that makes no sense", () => {
+    const to = { messages: 0, bytes: maxSeq }
+    const text = decoder.decode(WireMessage.encodeCredit(to))
+    assert.strictEqual(text, `{"credit":{"messages":0,"bytes":${maxSeq}}}`)
+    assert.deepStrictEqual(decodeText(text), Either.right({ _tag: "Credit", to }))
+    for (const credit of [null, 1, [], {}, { messages: 1 }, { messages: -1, bytes: 1 }, { messages: 1, bytes: 0.5 }]) {
+      assert.isTrue(Either.isLeft(decodeJson({ credit })), JSON.stringify(credit))
+    }
   })
 
   describe("with what makes no sense", () => {

@@ -26,7 +26,13 @@ const status = (more: Partial<RemoteStatus>): RemoteStatus => ({
 
 const refused = new DialFailedError({ peerId, address: "/ip4/127.0.0.1/tcp/1", code: "ECONNREFUSED" })
 const backingOff = { _tag: "BackingOff", attempt: 7, retryAt: now + 2_400, error: refused, permanent: false } as const
-const open = { _tag: "Open", since: now - 3_725_000, address: "/ip4/127.0.0.1/tcp/1", relayed: false } as const
+const open = {
+  _tag: "Open",
+  since: now - 3_725_000,
+  address: "/ip4/127.0.0.1/tcp/1",
+  relayed: false,
+  roundTrip: undefined
+} as const
 
 describe("RemoteStatus.explain", () => {
   it.each<readonly [string, Partial<RemoteStatus>]>([

@@ -65,6 +65,8 @@ const valueOf = (kind: Declare.Kind | undefined, item: FastCheck.Arbitrary<strin
       return FastCheck.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }).map(Duration.millis)
     case "count":
       return FastCheck.integer({ min: 4096, max: Number.MAX_SAFE_INTEGER })
+    case "limit":
+      return FastCheck.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
     case "texts":
       return FastCheck.array(item, { minLength: 1, maxLength: 5 })
     case "flag":
@@ -116,6 +118,17 @@ const wrong: Record<Declare.Kind, ReadonlyArray<readonly [unknown, string]>> = {
     [2 ** 53, "9007199254740992"],
     ["five", '"five"'],
     ["5", '"5"'],
+    [Infinity, "Infinity"],
+    [null, "null"]
+  ],
+  limit: [
+    [0, "0"],
+    [-1, "-1"],
+    [1.5, "1.5"],
+    [2 ** 53, "9007199254740992"],
+    [-Infinity, "-Infinity"],
+    [Number.NaN, "NaN"],
+    ["5", '"5"'],
     [null, "null"]
   ],
   texts: [
@@ -139,6 +152,7 @@ const wrong: Record<Declare.Kind, ReadonlyArray<readonly [unknown, string]>> = {
 const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
   duration: ["five", "10", "0 seconds", "Infinity", ""],
   count: ["-1", "1.5", "five", "1e3", "0x10", " 1", "", "9007199254740993"],
+  limit: ["0", "-1", "1.5", "1e3", "Infinity", "", "9007199254740993"],
   texts: [],
   flag: ["yes", "1", ""],
   choice: ["Wait", ""],
@@ -149,6 +163,7 @@ const wrongVariables: Record<Declare.Kind, ReadonlyArray<string>> = {
 const wrongParameters: Record<Declare.Kind, ReadonlyArray<string>> = {
   duration: ["five", "-1", "1.5", "0", "10 seconds", "", "9007199254740993"],
   count: ["-1", "1.5", "five", "1e3", "", "9007199254740993"],
+  limit: ["0", "-1", "1.5", "1e3", "Infinity", "", "9007199254740993"],
   texts: ["[1,2]", "/ip4/127.0.0.1/tcp/0", '{"a":1}', '["a",null]', "[", "null"],
   flag: ["yes", "1", "", "TRUE"],
   choice: ["Wait", ""],
@@ -303,6 +318,19 @@ describe("a query string", () => {
     })
   )
 
+  it.effect("leaves out what limits nothing, where that is the default, and is refused elsewhere", () =>
+    Effect.gen(function* () {
+      const limits = { maxMessagesPerSecond: Infinity, maxInboundMessagesPerSecond: 5 }
+      const query = yield* RemotesConfig.toQueryString(limits)
+      assert.strictEqual(query, "maxInboundMessagesPerSecond=5")
+      assert.deepInclude(yield* RemotesConfig.make(yield* RemotesConfig.fromQueryString(query)), limits)
+      const error = yield* Effect.flip(RemotesConfig.toQueryString({ maxInboundMessagesPerSecond: Infinity }))
+      assert.deepStrictEqual(error.problems, [
+        "maxInboundMessagesPerSecond must be a finite number in a query string, but is Infinity"
+      ])
+    })
+  )
+
   it.effect("never has a secret, in either direction", () =>
     Effect.gen(function* () {
       const secrets = {
@@ -356,6 +384,17 @@ describe("a secret with parts", () => {
     Effect.gen(function* () {
       const variables = { REMOTES_SEAL: "sesame", REMOTES_SEAL_PASSPHRASE: "sesame" }
       assert.deepStrictEqual(yield* withVariables(RemoteIdentityStored.fromConfig, variables), {})
+    })
+  )
+})
+
+describe("a limit", () => {
+  it.effect("may be infinite in code, and is shown as none", () =>
+    Effect.gen(function* () {
+      const limit = Declare.describe(RemotesConfig.Options).find(({ name }) => name === "maxMessagesPerSecond")
+      assert.deepInclude(limit, { kind: "limit", fallback: "no limit" })
+      const config = yield* RemotesConfig.make({ maxInboundBytesPerSecond: Infinity })
+      assert.deepInclude(config, { maxMessagesPerSecond: Infinity, maxInboundBytesPerSecond: Infinity })
     })
   )
 })

@@ -2,10 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import { layer as layerNetwork, Network } from "../../src/testing/Network.ts"
 import { DeliveryRefused, KernelBusy } from "../../src/services/KernelPort.ts"
-import { bodiesOf, bodyOf, handleFor, message, numbered, sendAll, startKernel } from "../support/kernel.ts"
+import { addressOf, bodiesOf, bodyOf, handleFor, message, numbered, sendAll, startKernel } from "../support/kernel.ts"
 
 describe("deliver", () => {
   it.scoped("that waits for room goes on when a handshake acknowledges what took it", () =>
@@ -138,5 +139,30 @@ describe("a held line", () => {
         ["acknowledged", "DeliveryRejectedError", "acknowledged"]
       )
     }).pipe(Effect.provide(layerNetwork))
+  )
+})
+
+describe("a stranger that leaves in the moment in which the kernel stops", () => {
+  /** Bob's link is lost, and he is stopped as many turns of the scheduler later. */
+  const lossThenStop = (turns: number) =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const fibers = yield* Supervisor.track
+      const alice = yield* startKernel("alice")
+      const bob = yield* Effect.supervised(startKernel("bob"), fibers)
+      yield* alice.transport.reconnectPeer(bob.peerId, [addressOf(bob.peerId)])
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* bob.remotes.list).length, 1)
+      yield* network.crash(bob.peerId)
+      yield* Effect.repeatN(Effect.yieldNow(), turns)
+      yield* bob.stop
+      yield* alice.stop
+      return (yield* fibers.value).filter((fiber) => fiber.unsafePoll() === null).length
+    }).pipe(Effect.scoped, Effect.provide(layerNetwork))
+
+  it.effect("leaves no fiber behind", () =>
+    Effect.gen(function* () {
+      for (let turns = 0; turns < 16; turns++) assert.strictEqual(yield* lossThenStop(turns), 0, `${turns} turns`)
+    })
   )
 })

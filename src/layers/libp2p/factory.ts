@@ -174,6 +174,7 @@ export const make = Effect.fnUntraced(function* (input: Options.Given, ours: Rea
     dial,
     incoming,
     disconnected,
+    keepsRelays: relays.length > 0,
     resetBackoffs: places.resetBackoffs
   })
 })

@@ -4,6 +4,7 @@ import type {
   DeadLetterReason,
   IssuedUrl,
   KnownRelay,
+  PendingDeadline,
   PendingMessage,
   RemoteRecord,
   StoredIdentity
@@ -11,6 +12,13 @@ import type {
 import type { PeerId } from "../../protocol/PeerId.ts"
 import { PendingQueue, type Undo } from "./PendingQueue.ts"
 import { RedemptionTable } from "./RedemptionTable.ts"
+
+interface Why {
+  readonly epoch: number
+  readonly reason: DeadLetterReason
+  readonly detail: string
+  readonly at: number
+}
 
 /**
  * What is on a disk, with a journal of how to take back what is not committed.
@@ -196,17 +204,35 @@ export class DiskState {
     })
   }
 
-  buryPending(
-    peer: PeerId,
-    why: { readonly epoch: number; readonly reason: DeadLetterReason; readonly detail: string; readonly at: number }
-  ): number {
-    const queue = this.#pending.get(peer)
-    if (queue === undefined) return 0
-    const count = queue.size
-    const buried = queue.newest(this.#maxDeadLetters)
+  #bury(peer: PeerId, messages: ReadonlyArray<PendingMessage>, why: Why): void {
+    const buried = messages.slice(-this.#maxDeadLetters)
     this.addDeadLetters(
       buried.map(({ body, seq }) => ({ ...why, peerId: peer, direction: "outbound" as const, seq, body }))
     )
+  }
+
+  listDeadlines(peer: PeerId, afterSeq: number): ReadonlyArray<PendingDeadline> {
+    return this.#pending.get(peer)?.deadlines(afterSeq) ?? []
+  }
+
+  expirePending(
+    peer: PeerId,
+    { afterSeq, ...why }: Omit<Why, "reason"> & { readonly afterSeq: number }
+  ): ReadonlyArray<{ readonly seq: number; readonly bytes: number }> {
+    const queue = this.#pending.get(peer)
+    if (queue === undefined) return []
+    const { expired, undo } = queue.expire(afterSeq, why.at)
+    this.#touched.add(peer)
+    this.#journal.push(undo)
+    this.#bury(peer, expired, { ...why, reason: "Expired" })
+    return expired.map(({ body, seq }) => ({ seq, bytes: body.length }))
+  }
+
+  buryPending(peer: PeerId, why: Why): number {
+    const queue = this.#pending.get(peer)
+    if (queue === undefined) return 0
+    const count = queue.size
+    this.#bury(peer, queue.whole, why)
     this.removePending(peer, Infinity)
     return count
   }

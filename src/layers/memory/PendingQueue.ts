@@ -1,4 +1,4 @@
-import type { PendingMessage } from "../../services/RemoteStore.ts"
+import type { PendingDeadline, PendingMessage } from "../../services/RemoteStore.ts"
 
 /**
  * Takes back one change; to be called in reverse order of the changes.
@@ -7,15 +7,15 @@ import type { PendingMessage } from "../../services/RemoteStore.ts"
  */
 export type Undo = () => void
 
-const copyOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body: body.slice() })
+const readOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body: body.slice() })
 
 /** Copies in one buffer, because the messages of a transaction mostly go together as well. */
 const copiesOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingMessage> => {
   const buffer = new Uint8Array(messages.reduce((bytes, { body }) => bytes + body.length, 0))
   let offset = 0
-  return messages.map(({ body, seq }) => {
+  return messages.map(({ body, expiresAt, seq }) => {
     buffer.set(body, offset)
-    const copy = { seq, body: buffer.subarray(offset, offset + body.length) }
+    const copy = { seq, body: buffer.subarray(offset, offset + body.length), expiresAt }
     offset += body.length
     return copy
   })
@@ -23,8 +23,7 @@ const copiesOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<Pendin
 
 /**
  * What is pending for one peer, in rising order of `seq`. Each operation costs what it touches, and can be taken back
- * until
- * `compact` lets go of what was removed.
+ * until `compact` lets go of what was removed.
  *
  * @internal
  */
@@ -95,14 +94,44 @@ export class PendingQueue {
       if (message === undefined) break
       bytes += message.body.length
       if (read.length > 0 && (read.length >= maxMessages || bytes > maxBytes)) break
-      read.push(copyOf(message))
+      read.push(readOf(message))
     }
     return read
   }
 
-  /** The newest ones, at most `count`, oldest first. */
-  newest(count: number): ReadonlyArray<PendingMessage> {
-    return this.#messages.slice(Math.max(this.#head, this.#messages.length - count))
+  /** Those that have a body, oldest first. */
+  get whole(): ReadonlyArray<PendingMessage> {
+    return this.#messages.slice(this.#head).filter(({ body }) => body.length > 0)
+  }
+
+  /** The deadlines above `afterSeq`. */
+  deadlines(afterSeq: number): ReadonlyArray<PendingDeadline> {
+    return this.#messages
+      .slice(this.#indexOf(afterSeq + 1))
+      .flatMap(({ expiresAt, seq }) => (expiresAt === undefined ? [] : [{ seq, expiresAt }]))
+  }
+
+  /** Takes the bodies of what is above `afterSeq` and has expired; gives them, and how to take that back. */
+  expire(afterSeq: number, at: number): { readonly expired: ReadonlyArray<PendingMessage>; readonly undo: Undo } {
+    const bytes = this.#bytes
+    const expired: Array<PendingMessage> = []
+    const places: Array<number> = []
+    for (let place = this.#indexOf(afterSeq + 1); place < this.#messages.length; place++) {
+      const message = this.#messages[place]
+      if (message?.expiresAt === undefined || message.expiresAt > at) continue
+      expired.push(message)
+      places.push(place)
+      this.#messages[place] = { seq: message.seq, body: new Uint8Array(0) }
+      this.#bytes -= message.body.length
+    }
+    const undo = () => {
+      expired.forEach((message, index) => {
+        const place = places[index]
+        if (place !== undefined) this.#messages[place] = message
+      })
+      this.#bytes = bytes
+    }
+    return { expired, undo }
   }
 
   /** Lets go of what was removed, at a constant cost per message in the long run. */

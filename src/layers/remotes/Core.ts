@@ -1,8 +1,11 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
-import type { DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { DeliveryExpiredError, DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type * as Credit from "../../protocol/Credit.ts"
 import type { EarlyMessages } from "../../protocol/EarlyMessages.ts"
+import * as Expiry from "../../protocol/Expiry.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import type { Refusal } from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
@@ -16,7 +19,26 @@ import * as Reserve from "./Reserve.ts"
  *
  * @internal
  */
-export type Unacknowledged = DeliveryRejectedError | OutcomeUnknownError | NetworkStoppedError
+export type Unacknowledged = DeliveryRejectedError | DeliveryExpiredError | OutcomeUnknownError | NetworkStoppedError
+
+/**
+ * Somebody who waits for what becomes of a message.
+ *
+ * @internal
+ */
+export type Waiter = Deferred.Deferred<void, Unacknowledged>
+
+/**
+ * That one of the staged bodies has a deadline. Its waiter is there from the start, so that the outcome is told however late it is asked for.
+ *
+ * @internal
+ */
+export interface StagedDeadline {
+  /** The place of the body in `Staged.bodies`. */
+  readonly index: number
+  readonly expiresAt: number
+  readonly waiter: Waiter
+}
 
 /**
  * Who waits for what becomes of messages, in one uninterrupted conversation. It outlives the conversation in the hands of
@@ -25,7 +47,7 @@ export type Unacknowledged = DeliveryRejectedError | OutcomeUnknownError | Netwo
  * @internal
  */
 export interface Conversation {
-  readonly waiters: Map<number, Deferred.Deferred<void, Unacknowledged>>
+  readonly waiters: Map<number, Waiter>
   /** Refusals, by the number of what was refused; the newest of them only. */
   readonly refused: Map<number, DeliveryRejectedError>
   settled: number
@@ -44,6 +66,7 @@ export interface Staged {
   bytes: number
   /** How many of `bodies` are in the store already. */
   written: number
+  deadlines: Array<StagedDeadline>
   letters: Array<Omit<DeadLetter, "id">>
   refusals: Array<Refusal>
   received: number | undefined
@@ -97,10 +120,12 @@ export interface OpenChannel {
   ackDue: boolean
   /** How many ACK deadlines in a row have passed without progress. */
   rounds: number
-  /** When the peer was probed because of such a deadline; undefined if it was not. */
-  probedAt: number | undefined
   /** What came on this channel ahead of something that is missing; only from a peer of the base profile. */
   early: EarlyMessages<Sequenced>
+  /** What may be said to the peer; undefined where no room is granted: what may be on its way unacknowledged is limited instead. */
+  purse: Credit.Purse | undefined
+  /** What the peer may say; undefined where no room is granted. */
+  grants: Credit.Grants | undefined
 }
 
 /**
@@ -143,6 +168,16 @@ export interface Core {
   bytesInFlight: number
   /** Whether `pendingBytes` has to be counted anew, because messages were settled whose size is not known here. */
   miscounted: boolean
+  /** Of messages that were never transmitted. */
+  deadlines: Expiry.Expiry
+  /** Nothing from this number on may be transmitted for now, because some of it is ending. */
+  heldFrom: number
+  /** How often messages were ended; what was read from the store before is not what is there now. */
+  expiries: number
+  /** The numbers under which nothing was written on this channel although it came to them, in order. */
+  skipped: Array<number>
+  /** The largest frame that the peer takes, as it said last. */
+  largestFrame: number
   resent: number
   lostByPeer: number
   /** Whether the kernel holds the line: it was busy, or the store was, when the last message was offered to it. */
@@ -158,6 +193,7 @@ export const nothingStaged = (): Staged => ({
   bodies: [],
   bytes: 0,
   written: 0,
+  deadlines: [],
   letters: [],
   refusals: [],
   received: undefined,
@@ -196,7 +232,12 @@ export const firstRecord = (peerId: PeerId): RemoteRecord => ({
 /**
  * @internal
  */
-export const make = (record: RemoteRecord, known: boolean, pendingBytes: number): Core => ({
+export const make = (
+  record: RemoteRecord,
+  known: boolean,
+  pendingBytes: number,
+  deadlines: ReadonlyArray<Expiry.Deadline> = []
+): Core => ({
   peerId: record.peerId,
   known,
   gone: false,
@@ -221,6 +262,11 @@ export const make = (record: RemoteRecord, known: boolean, pendingBytes: number)
   sizesFrom: record.nextSeq,
   bytesInFlight: 0,
   miscounted: false,
+  deadlines: Expiry.add(Expiry.empty, deadlines, { next: record.nextSeq, sent: record.sentSeq }),
+  heldFrom: Infinity,
+  expiries: 0,
+  skipped: [],
+  largestFrame: Infinity,
   resent: 0,
   held: false,
   echoes: 0,
@@ -242,6 +288,7 @@ export const isForgettable = (core: Core): boolean =>
  */
 export const forgetFlight = (core: Core): void => {
   core.sizes.length = 0
+  core.skipped.length = 0
   core.sizesFrom = core.window.cursor
   core.bytesInFlight = 0
 }
@@ -254,6 +301,7 @@ export const forgetFlight = (core: Core): void => {
 export const rewindFlight = (core: Core): void => {
   const kept = Math.max(0, core.window.cursor - core.sizesFrom)
   for (const size of core.sizes.splice(kept)) core.bytesInFlight -= size
+  core.skipped = core.skipped.filter((seq) => seq < core.window.cursor)
 }
 
 /**
@@ -284,6 +332,16 @@ export const unacknowledged = (core: Core): { readonly messages: number; readonl
   return { messages: SendWindow.unacknowledged(core.window), bytes }
 }
 
+/** A peer that was written nothing under a number acknowledges it only with what comes behind it; if that is all, nobody does. */
+const passSkipped = (core: Core): void => {
+  const { skipped } = core
+  for (let [first] = skipped; first !== undefined; [first] = skipped) {
+    if (first > SendWindow.lowestUnacknowledged(core.window)) return
+    core.window = Either.getOrElse(SendWindow.acknowledge(core.window, first), () => core.window)
+    skipped.shift()
+  }
+}
+
 /**
  * Settles what can be settled, up to `through` and given what has `arrived` from the peer, tells those who wait for it, and counts it off.
  *
@@ -291,6 +349,7 @@ export const unacknowledged = (core: Core): { readonly messages: number; readonl
  */
 export const settle = (core: Core, arrived: number = core.received, through?: number): boolean => {
   const before = core.window.settled
+  passSkipped(core)
   core.window = SendWindow.settle(core.window, arrived, through)
   if (core.window.settled === before) return false
   if (before + 1 < core.sizesFrom) core.miscounted = true
@@ -348,6 +407,7 @@ export const beginConversation = (core: Core, { buried, conversation, epoch, why
   core.outbox = Outbox.make(core.window.next)
   core.pendingBytes = 0
   core.miscounted = false
+  core.deadlines = Expiry.empty
   Reserve.settle(core.reserve, Infinity)
   forgetFlight(core)
   core.conversation = conversation

@@ -1,5 +1,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
@@ -24,16 +25,19 @@ import type { RemoteStore, StoredRedemption } from "../../services/RemoteStore.t
 import type { Link } from "../../services/Transport.ts"
 import { makeAcceptTimes } from "./acceptTimes.ts"
 import { makeAdmission } from "./admission.ts"
-import type { Committer, Placed } from "./committer.ts"
+import type { Committer } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
-import { converse, tellKernel } from "./conversing.ts"
+import { converse, expectAnswer, settleNow, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
 import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
+import { makeExpiring } from "./expiring.ts"
 import { watchForGiveUp } from "./givingUp.ts"
+import { makePacer } from "./pacing.ts"
 import { makeRedemptions } from "./redemptions.ts"
 import { removeRemote } from "./removing.ts"
 import { flush, onAckDeadline } from "./sending.ts"
+import type { Placed } from "./staging.ts"
 import { makeParticipant, stageBody, stageEnding } from "./staging.ts"
 
 /**
@@ -74,7 +78,16 @@ const tidyDelay = Duration.millis(200)
 /** Nothing was sent that could be lost. */
 const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
 
-const receiptFor = ({ conversation, seq }: Placed): Receipt => ({ seq, acknowledged: acknowledged(conversation, seq) })
+const receiptFor = ({ conversation, seq, waiter }: Placed): Receipt => ({
+  seq,
+  acknowledged: waiter === undefined ? acknowledged(conversation, seq) : Deferred.await(waiter)
+})
+
+/** Undefined if it never comes, or not as long as numbers are exact. */
+const deadlineIn = (expiresIn: Duration.DurationInput, now: number): number | undefined => {
+  const expiresAt = Math.ceil(now + Duration.toMillis(expiresIn))
+  return Number.isSafeInteger(expiresAt) ? expiresAt : undefined
+}
 
 /**
  * Makes the handle of one peer: a reader and a writer, and deadlines, around one state.
@@ -99,17 +112,27 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   }
   const participant = makeParticipant(core, store, () => {
     acceptTimes.note()
+    lookForExpired()
     wake()
     notify()
     // The commit may have counted anew what is pending.
     makeRoom()
   })
+  const lookForExpired = yield* makeExpiring({
+    core,
+    store,
+    participant,
+    onEnded: () => {
+      makeRoom()
+      wake()
+    }
+  })
 
-  const stageInTurn = (lane: Lane, body: Uint8Array): Effect.Effect<Placed, ResourceLimitError> =>
+  const stageInTurn = (lane: Lane, body: Uint8Array, expiresAt?: number): Effect.Effect<Placed, ResourceLimitError> =>
     Effect.suspend(() => {
       const objection = admission.objectionInTurn(lane, body.length)
       return objection === undefined
-        ? Effect.map(store.enlist(participant), () => stageBody(core, body))
+        ? Effect.map(store.enlist(participant), () => stageBody(core, body, expiresAt))
         : Effect.fail(objection)
     })
 
@@ -117,25 +140,27 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const submit = (
     content: Exclude<Content, { _tag: "Malformed" }>,
     lane: Lane,
-    commit: (body: Uint8Array) => Effect.Effect<Placed, DeliverError>
+    commit: (body: Uint8Array) => Effect.Effect<Placed, DeliverError>,
+    expiresAt?: number
   ): Effect.Effect<Placed, DeliverError> =>
     Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
       if (stopped || core.gone) return Effect.fail(new NetworkStoppedError())
       const body = WireMessage.encodeBody(content)
       const size = WireMessage.largestFrame(body.length)
-      if (size > config.maxMessageSize) {
-        return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max: config.maxMessageSize }))
-      }
-      return inTransaction ? stageInTurn(lane, body) : admission.enter(lane, body.length, commit(body))
+      const max = Math.min(config.maxMessageSize, core.largestFrame)
+      if (size > max) return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max }))
+      return inTransaction ? stageInTurn(lane, body, expiresAt) : admission.enter(lane, body.length, commit(body))
     })
 
-  const commitAlone = (body: Uint8Array) => committer.commit(core, participant, body)
+  const commitAlone = (expiresAt: number | undefined) => (body: Uint8Array) =>
+    committer.commit(core, participant, body, expiresAt)
 
   const redemptions = makeRedemptions({
     core,
     store,
     config,
     found: options.redemptions,
+    onAwaited: () => expectAnswer(converser),
     ask: (request, along) =>
       submit(request, "ordinary", (body) =>
         store.transaction(
@@ -179,6 +204,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     port,
     identity,
     config,
+    pacer: yield* makePacer(config.maxMessagesPerSecond, wake),
     participant,
     redemptions,
     ackDeadline,
@@ -190,7 +216,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     makeRoom,
     rejectRedemptions,
     behind: [],
-    mayRecord: options.mayRecord
+    mayRecord: options.mayRecord,
+    settleNow: () => settleNow(converser)
   }
 
   const giveUpIf = Effect.fn("RemoteHandle.giveUp")(function* (reason: string, isDue: () => boolean) {
@@ -252,6 +279,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       admission.stop()
     })
   )
+  lookForExpired()
   for (const loop of [readLink, write]) {
     yield* Effect.forever(Effect.catchAllCause(loop, recover)).pipe(
       Effect.annotateLogs({ package: "effect-remotes", module: "RemoteHandle", peer: peerId }),
@@ -259,15 +287,21 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     )
   }
 
-  const send = (delivery: Delivery) =>
-    Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery), commitAlone), receiptFor)
+  const send = (delivery: Delivery, expiresIn: Duration.DurationInput | undefined) =>
+    Effect.suspend(() => {
+      const expiresAt = expiresIn === undefined ? undefined : deadlineIn(expiresIn, clock.unsafeCurrentTimeMillis())
+      return Effect.map(
+        submit({ _tag: "Deliver", delivery }, laneOf(delivery), commitAlone(expiresAt), expiresAt),
+        receiptFor
+      )
+    })
 
-  const deliver: RemoteHandleService["deliver"] = (delivery) =>
+  const deliver: RemoteHandleService["deliver"] = (delivery, { expiresIn } = {}) =>
     delivery._tag === "BringOutYourDead" && !stopped && !core.gone
       ? Effect.flatMap(suppressEcho(core, store, participant), (isEcho) =>
-          isEcho ? Effect.succeed(suppressed) : send(delivery)
+          isEcho ? Effect.succeed(suppressed) : send(delivery, expiresIn)
         )
-      : send(delivery)
+      : send(delivery, expiresIn)
 
   const status: Effect.Effect<RemoteStatus> = Effect.map(link.state, (state) => ({
     peerId,

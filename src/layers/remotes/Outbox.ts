@@ -1,9 +1,10 @@
 import * as Frame from "../../protocol/Frame.ts"
+import type { Amount } from "../../protocol/Credit.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 
 /**
  * The bodies of pending messages that are kept in memory: one unbroken run of sequence numbers, of bounded size. What is
- * pending outside of the run is in the store only.
+ * pending outside of the run is in the store only. A body is empty where the message expired.
  *
  * @internal
  */
@@ -19,6 +20,11 @@ const maxBytes = 4 * 1_048_576
 
 /** How many bytes of frames are written at once; libp2p's cost is per write, and beyond this it no longer falls. */
 const writeBytes = 65_536
+
+const nothing = new Uint8Array(0)
+
+/** Tells a peer of ours that nothing comes under a number. */
+const abandoned = WireMessage.encodeBody({ _tag: "Abandoned" })
 
 /**
  * @internal
@@ -66,6 +72,18 @@ export const release = (outbox: Outbox, through: number): void => {
 }
 
 /**
+ * Lets go of the body of a message that expired, if it is in the run.
+ *
+ * @internal
+ */
+export const withdraw = (outbox: Outbox, seq: number): void => {
+  const body = outbox.bodies[seq - outbox.first]
+  if (body === undefined) return
+  outbox.bodies[seq - outbox.first] = nothing
+  outbox.bytes -= body.length
+}
+
+/**
  * Whether the body of this message is in the run.
  *
  * @internal
@@ -78,11 +96,22 @@ export const has = (outbox: Outbox, seq: number): boolean => seq >= outbox.first
  * @internal
  */
 export interface Write {
+  /** Empty where everything in it expired, and the peer need not be told. */
   readonly frames: Uint8Array
   /** The highest number in it. */
   readonly through: number
+  /** How many bytes the frames have without their length prefixes, and how many there are. */
+  readonly amount: Amount
   /** The size of each body in it, in order. */
   readonly sizes: ReadonlyArray<number>
+  /** The numbers in it under which nothing is written, in order. */
+  readonly skipped: ReadonlyArray<number>
+}
+
+/** What is to be written under a number. */
+interface Part {
+  readonly seq: number
+  readonly body: Uint8Array
 }
 
 const writeHead = (target: Uint8Array, offset: number, head: string): number => {
@@ -90,44 +119,77 @@ const writeHead = (target: Uint8Array, offset: number, head: string): number => 
   return offset + head.length
 }
 
+const frame = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | "amount"> => {
+  const heads = parts.map(({ seq }, index) => WireMessage.head(seq, index === parts.length - 1 ? ack : 0))
+  let total = 0
+  let payload = 0
+  heads.forEach((head, index) => {
+    const size = head.length + (parts[index]?.body.length ?? 0)
+    total += Frame.prefixLength(size) + size
+    payload += size
+  })
+  const frames = new Uint8Array(total)
+  let offset = 0
+  parts.forEach(({ body }, index) => {
+    const head = heads[index] ?? ""
+    offset = writeHead(frames, Frame.writePrefix(frames, offset, head.length + body.length), head)
+    frames.set(body, offset)
+    offset += body.length
+  })
+  return { frames, amount: { messages: parts.length, bytes: payload } }
+}
+
+const nothingWritten: Pick<Write, "frames" | "amount"> = { frames: nothing, amount: { messages: 0, bytes: 0 } }
+
+/** What is written for a body; empty where nothing is. */
+const told = (body: Uint8Array, tells: boolean): Uint8Array => (body.length === 0 && tells ? abandoned : body)
+
 /**
- * Frames the messages from `cursor` on that are in the run: at most `maxMessages`, up to about 64 KiB. `ackOf` tells which ACK
- * may go with the last of them, given its number.
+ * Whether there is room for the frame of this message, which is in the run.
+ *
+ * @internal
+ */
+export const fits = (outbox: Outbox, seq: number, room: Amount): boolean =>
+  room.messages >= 1 &&
+  room.bytes >= WireMessage.largestFrame(told(outbox.bodies[seq - outbox.first] ?? nothing, true).length)
+
+/**
+ * Frames the messages from `cursor` on that are in the run: as many as there is `room` for, up to about 64 KiB. `ackOf` tells which ACK
+ * may go with the last of them, given its number. With `tells` the peer is told of what expired; otherwise nothing is written there.
  *
  * @internal
  */
 export const write = (
   outbox: Outbox,
   cursor: number,
-  maxMessages: number,
-  ackOf: (through: number) => number
+  {
+    ackOf,
+    room,
+    tells
+  }: {
+    readonly room: Amount
+    readonly ackOf: (through: number) => number
+    readonly tells: boolean
+  }
 ): Write => {
-  const last = Math.min(end(outbox), cursor + maxMessages) - 1
-  const bodies: Array<Uint8Array> = []
+  const last = Math.min(end(outbox), cursor + room.messages) - 1
+  const parts: Array<Part> = []
   const sizes: Array<number> = []
+  const skipped: Array<number> = []
   let bytes = 0
+  let largest = 0
   for (let seq = cursor; seq <= last && bytes < writeBytes; seq += 1) {
-    const body = outbox.bodies[seq - outbox.first]
-    if (body === undefined) break
-    bodies.push(body)
-    sizes.push(body.length)
+    const kept = outbox.bodies[seq - outbox.first]
+    if (kept === undefined) break
+    const body = told(kept, tells)
+    largest += WireMessage.largestFrame(body.length)
+    if (largest > room.bytes) break
+    sizes.push(kept.length)
+    if (body.length === 0) skipped.push(seq)
+    else parts.push({ seq, body })
     bytes += body.length
   }
-  const through = cursor + bodies.length - 1
-  const ack = ackOf(through)
-  const heads = bodies.map((_, index) => WireMessage.head(cursor + index, index === bodies.length - 1 ? ack : 0))
-  let total = 0
-  heads.forEach((head, index) => {
-    const size = head.length + (sizes[index] ?? 0)
-    total += Frame.prefixLength(size) + size
-  })
-  const frames = new Uint8Array(total)
-  let offset = 0
-  bodies.forEach((body, index) => {
-    const head = heads[index] ?? ""
-    offset = writeHead(frames, Frame.writePrefix(frames, offset, head.length + body.length), head)
-    frames.set(body, offset)
-    offset += body.length
-  })
-  return { frames, through, sizes }
+  const through = cursor + sizes.length - 1
+  const written = parts.length === 0 ? nothingWritten : frame(parts, ackOf(through))
+  return { ...written, through, sizes, skipped }
 }

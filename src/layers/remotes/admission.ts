@@ -5,10 +5,10 @@ import type { Restore } from "../../internal/gate.ts"
 import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
-import type { Placed } from "./committer.ts"
 import type { Core } from "./Core.ts"
 import { unacknowledged } from "./Core.ts"
 import * as Reserve from "./Reserve.ts"
+import type { Placed } from "./staging.ts"
 
 /**
  * Lets messages in while there is room for them.

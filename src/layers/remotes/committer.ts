@@ -4,18 +4,9 @@ import * as Mailbox from "effect/Mailbox"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
-import type { Conversation, Core } from "./Core.ts"
+import type { Core } from "./Core.ts"
+import type { Placed } from "./staging.ts"
 import { stageBody } from "./staging.ts"
-
-/**
- * A message in its place: its number, and the conversation that it belongs to.
- *
- * @internal
- */
-export interface Placed {
-  readonly seq: number
-  readonly conversation: Conversation
-}
 
 /**
  * Commits single messages, as many at once as there are.
@@ -30,7 +21,8 @@ export interface Committer {
   readonly commit: (
     core: Core,
     participant: Participant,
-    body: Uint8Array
+    body: Uint8Array,
+    expiresAt?: number
   ) => Effect.Effect<Placed, StoreError | NetworkStoppedError>
 }
 
@@ -38,6 +30,7 @@ interface Request {
   readonly core: Core
   readonly participant: Participant
   readonly body: Uint8Array
+  readonly expiresAt: number | undefined
   readonly placed: Deferred.Deferred<Placed, StoreError | NetworkStoppedError>
 }
 
@@ -56,10 +49,10 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
   const commitBatch = (batch: ReadonlyArray<Request>) =>
     store
       .transaction(
-        Effect.forEach(batch, ({ body, core, participant }) =>
+        Effect.forEach(batch, ({ body, core, expiresAt, participant }) =>
           core.gone
             ? Effect.succeed(undefined)
-            : Effect.map(store.enlist(participant), (): Placed => stageBody(core, body))
+            : Effect.map(store.enlist(participant), (): Placed => stageBody(core, body, expiresAt))
         )
       )
       .pipe(
@@ -95,11 +88,11 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
   yield* Effect.forkScoped(Effect.forever(turn))
 
   const committer: Committer = {
-    commit: (core, participant, body) =>
+    commit: (core, participant, body, expiresAt) =>
       Effect.uninterruptible(
         Effect.gen(function* () {
           const placed = yield* Deferred.make<Placed, StoreError | NetworkStoppedError>()
-          const taken = yield* requests.offer({ core, participant, body, placed })
+          const taken = yield* requests.offer({ core, participant, body, expiresAt, placed })
           return yield* taken ? Deferred.await(placed) : new NetworkStoppedError()
         })
       )

@@ -10,6 +10,7 @@ import { PeerRestartedError, SessionResetError } from "../../errors/RemoteError.
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError } from "../../errors/TransportError.ts"
 import type { Deadline } from "../../internal/deadline.ts"
+import * as Credit from "../../protocol/Credit.ts"
 import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as HeldLine from "../../protocol/HeldLine.ts"
@@ -162,10 +163,12 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
       acknowledged: 0,
       ackDue: false,
       rounds: 0,
-      probedAt: undefined,
       base: said?.base ?? 1,
-      early: EarlyMessages.empty
+      early: EarlyMessages.empty,
+      purse: event.limits && Credit.openPurse(event.limits),
+      grants: event.limits && Credit.openGrants(Credit.limitsFor(converser.config.maxMessageSize))
     }
+    core.largestFrame = event.limits?.frame ?? Infinity
     core.channel = channel
     yield* tellAbandoned(converser, said)
     yield* recordOpening(converser, incarnationId)
@@ -173,6 +176,7 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
     forgetFlight(core)
     if (settle(core)) converser.tidy.armOnce()
     channel.writable = true
+    expectAnswer(converser)
     converser.makeRoom()
     converser.wake()
     converser.notify()
@@ -198,6 +202,24 @@ const arrive = (
   return place
 }
 
+/** Takes a grant of room; says what is wrong with it, if anything is. */
+const takeCredit = (channel: OpenChannel, to: Credit.Amount): string | undefined => {
+  const purse = channel.purse && Credit.grant(channel.purse, to)
+  if (purse === undefined) return "a grant of room that was not agreed on"
+  if (Either.isLeft(purse)) return purse.left
+  channel.purse = purse.right
+  return undefined
+}
+
+/** A message takes up room until it is taken. */
+const noteArrival = (channel: OpenChannel, bytes: number): string | undefined => {
+  const grants = channel.grants && Credit.arrive(channel.grants, { messages: 1, bytes })
+  if (grants === undefined) return undefined
+  if (Either.isLeft(grants)) return grants.left
+  channel.grants = grants.right
+  return undefined
+}
+
 /** Decodes frames, takes their ACKs, and picks the messages that are next in line. */
 const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>): Read => {
   const messages: Array<Sequenced> = []
@@ -207,12 +229,19 @@ const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<U
     if (Either.isLeft(decoded)) return { messages, repeated, violation: decoded.left }
     const message = decoded.right
     if (message._tag === "Handshake") continue
+    if (message._tag === "Credit") {
+      const objection = takeCredit(channel, message.to)
+      if (objection !== undefined) return { messages, repeated, violation: objection }
+      continue
+    }
     if (message.ack > core.window.acknowledged) {
       const window = SendWindow.acknowledge(core.window, message.ack)
       if (Either.isLeft(window)) return { messages, repeated, violation: window.left }
       core.window = window.right
     }
     if (message._tag === "Ack") continue
+    const tooMuch = noteArrival(channel, frame.length)
+    if (tooMuch !== undefined) return { messages, repeated, violation: tooMuch }
     const received = messages.at(-1)?.seq ?? core.received
     const place = channel.extended
       ? ReceiveWindow.place(received, message.seq, channel.base)
@@ -227,10 +256,22 @@ const read = ({ core }: Converser, channel: OpenChannel, frames: ReadonlyArray<U
   return { messages, repeated, violation: undefined }
 }
 
-const noteProgress = ({ ackDeadline, core }: Converser, channel: OpenChannel): void => {
+/**
+ * Tells the link whether the peer owes an answer: to what is on its way, or to a redemption that it has taken.
+ *
+ * @internal
+ */
+export const expectAnswer = ({ core, link, redemptions }: Converser): void => {
+  const { channel, window } = core
+  if (channel?.extended !== true) return
+  link.expect(channel.number, SendWindow.inFlight(window) > 0 || redemptions.isAwaited())
+}
+
+const noteProgress = (converser: Converser, channel: OpenChannel): void => {
+  const { ackDeadline, core } = converser
   channel.rounds = 0
-  channel.probedAt = undefined
-  if (SendWindow.inFlight(core.window) > 0) ackDeadline.arm()
+  if (channel.extended) expectAnswer(converser)
+  else if (SendWindow.inFlight(core.window) > 0) ackDeadline.arm()
   else ackDeadline.disarm()
 }
 
@@ -243,7 +284,12 @@ const oweAck = ({ core, delayedAck, wake }: Converser, repeated: boolean): void 
   wake()
 }
 
-const settleNow = (converser: Converser, said?: HeldLine.Said): void => {
+/**
+ * Settles what can be settled, and sees to what follows from it.
+ *
+ * @internal
+ */
+export const settleNow = (converser: Converser, said?: HeldLine.Said): void => {
   if (!settle(converser.core, said?.arrived, said?.through)) return
   converser.tidy.armOnce()
   converser.makeRoom()
@@ -265,6 +311,7 @@ const takeAcksBehind = (converser: Converser, waiting: ReadonlyArray<Sequenced>)
   const { channel, window } = core
   if (channel === undefined) return
   const said = HeldLine.listen(core.received, waiting, framesBehind(converser, channel))
+  if (said.credit !== undefined) takeCredit(channel, said.credit)
   // One of what was never sent is objected to in its turn.
   core.window = Either.getOrElse(SendWindow.acknowledge(window, said.ack), () => window)
   if (core.window.acknowledged > window.acknowledged) noteProgress(converser, channel)
@@ -337,6 +384,7 @@ const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArr
     if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
     const objection = strangerViolation(converser, messages)
     if (objection === undefined && !(yield* receiveAll(converser, channel, messages))) return false
+    channel.grants = channel.grants && Credit.take(channel.grants)
     if (repeated) oweAck(converser, true)
     settleNow(converser)
     converser.wake()

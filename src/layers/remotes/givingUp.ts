@@ -47,7 +47,8 @@ const eventOf = (before: LinkState, now: LinkState): GiveUp.Event => {
   if (now._tag === "Open") return "Contact"
   if (now._tag === "Closed") return "Rest"
   const tried = before._tag === "Dialing" || before._tag === "Handshaking"
-  return tried && (now._tag === "BackingOff" || now._tag === "Idle") ? "Failed" : "Waiting"
+  // A limit of this kernel says nothing about the peer.
+  return tried && "error" in now && now.error?._tag !== "ResourceLimitError" ? "Failed" : "Waiting"
 }
 
 /**

@@ -26,7 +26,7 @@ export interface Receiver {
   readonly port: KernelPort["Type"]
   readonly identity: RemoteIdentity["Type"]
   readonly participant: Participant
-  readonly redemptions: Pick<Redemptions, "answer">
+  readonly redemptions: Pick<Redemptions, "answer" | "isAwaited">
 }
 
 interface Refused {
@@ -169,9 +169,16 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
       return receiver.redemptions.answer(content)
     case "Rejected":
       return noteRejected(receiver, content)
+    case "Abandoned":
+      return Effect.void
     case "Malformed":
       return refuse(receiver, message, { code: "Malformed", reason: content.reason, letter: "Malformed" })
   }
+}
+
+const tellAbandoned = (taken: ReadonlyArray<Sequenced>): Effect.Effect<void> => {
+  const count = taken.filter(({ content }) => content._tag === "Abandoned").length
+  return count === 0 ? Effect.void : Effect.logWarning(`${count} messages of the peer's ended before it sent them`)
 }
 
 /**
@@ -199,6 +206,7 @@ export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>):
       return store.enlist(participant).pipe(
         Effect.zipRight(takeAll),
         Effect.catchTag("KernelBusy", () => Effect.void),
+        Effect.zipRight(Effect.suspend(() => tellAbandoned(messages.slice(0, count)))),
         Effect.map(() => count)
       )
     })

@@ -40,6 +40,8 @@ export interface Redemptions {
   readonly reject: (why: OutcomeUnknownError | NetworkStoppedError) => void
   /** How many answers somebody waits for, or may ask for after a crash, at this time (ms since the Unix epoch). */
   readonly unanswered: (now: number) => number
+  /** Whether anybody waits for an answer of the peer's. */
+  readonly isAwaited: () => boolean
 }
 
 /**
@@ -51,6 +53,8 @@ export interface RedemptionOptions {
   readonly config: Options
   /** What is on record. */
   readonly found: ReadonlyArray<StoredRedemption>
+  /** Somebody begins to wait, or waits no longer. */
+  readonly onAwaited: () => void
   /** Sends a request in one transaction with what `along` does there. */
   readonly ask: (
     request: Extract<Content, { _tag: "RedeemUrl" }>,
@@ -79,7 +83,7 @@ const digestOf = (url: string): Effect.Effect<string> =>
  *
  * @internal
  */
-export const makeRedemptions = ({ ask, config, core, found, store }: RedemptionOptions): Redemptions => {
+export const makeRedemptions = ({ ask, config, core, found, onAwaited, store }: RedemptionOptions): Redemptions => {
   const { peerId } = core
   const timeout = Duration.times(config.ackTimeout, config.redemptionRetries + 1)
   const asked = new Map<string, Asked>(
@@ -122,9 +126,13 @@ export const makeRedemptions = ({ ask, config, core, found, store }: RedemptionO
       if (one.answer !== undefined) return Effect.succeed(one.answer)
       return Effect.flatMap(Deferred.make<Answer, OutcomeUnknownError | NetworkStoppedError>(), (waiter) => {
         one.waiters.add(waiter)
+        onAwaited()
         return Effect.ensuring(
           Deferred.await(waiter),
-          Effect.sync(() => one.waiters.delete(waiter))
+          Effect.sync(() => {
+            one.waiters.delete(waiter)
+            onAwaited()
+          })
         )
       })
     })
@@ -190,6 +198,7 @@ export const makeRedemptions = ({ ask, config, core, found, store }: RedemptionO
         for (const waiter of waiters) Deferred.unsafeDone(waiter, Effect.fail(why))
       }
       asked.clear()
-    }
+    },
+    isAwaited: () => [...asked.values()].some(({ answer, waiters }) => answer === undefined && waiters.size > 0)
   }
 }

@@ -1,5 +1,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { Amount } from "../../protocol/Credit.ts"
+import * as Credit from "../../protocol/Credit.ts"
+import * as Expiry from "../../protocol/Expiry.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
@@ -13,6 +16,7 @@ import type { Link } from "../../services/Transport.ts"
 import type { Core, OpenChannel } from "./Core.ts"
 import { noteTransmitted, rewindFlight } from "./Core.ts"
 import * as Outbox from "./Outbox.ts"
+import type { Pacer } from "./pacing.ts"
 
 /** How much may be on its way, unacknowledged; half of what the receiving link has room for. */
 const maxInFlight = 16_384
@@ -38,8 +42,11 @@ export interface Sender {
   readonly link: Link
   readonly store: RemoteStore["Type"]
   readonly config: Options
-  /** Passes when nothing was acknowledged for half of the ACK timeout. */
+  readonly pacer: Pacer
+  /** Passes when a peer of the base profile acknowledged nothing for half of the ACK timeout. */
   readonly ackDeadline: Deadline
+  /** Something may be settled although the peer has said nothing: there was nothing to write for it. */
+  readonly settleNow: () => void
   /** Passes when an ACK has been owed for long enough. */
   readonly delayedAck: Deadline
 }
@@ -63,18 +70,30 @@ const noteAck = (sender: Sender, channel: OpenChannel, ack: number): void => {
   sender.delayedAck.disarm()
 }
 
-const room = (core: Core): number =>
-  core.bytesInFlight >= maxBytesInFlight
-    ? 0
-    : Math.min(SendWindow.untransmitted(core.window), maxInFlight - SendWindow.inFlight(core.window))
+/** What was never transmitted waits while some of it has to end. */
+const mayTransmitBelow = (core: Core, now: number): number =>
+  Expiry.isDue(core.deadlines, core.window.sent, now) ? core.window.sent + 1 : core.heldFrom
+
+/** Where no room is granted, what is not acknowledged takes it up; the last message may take more bytes than are left. */
+const unacknowledgedRoom = (core: Core): Amount => ({
+  messages: maxInFlight - SendWindow.inFlight(core.window),
+  bytes: core.bytesInFlight >= maxBytesInFlight ? 0 : Infinity
+})
+
+const room = (core: Core, channel: OpenChannel, now: number): Amount => {
+  const { bytes, messages } = channel.purse === undefined ? unacknowledgedRoom(core) : Credit.left(channel.purse)
+  const waiting = Math.min(SendWindow.untransmitted(core.window), mayTransmitBelow(core, now) - core.window.cursor)
+  return { bytes, messages: bytes === 0 ? 0 : Math.min(messages, waiting) }
+}
 
 /** Reads what comes next back from the store. Whether it did; not if the world has changed meanwhile. */
 const load = ({ core, store }: Sender, channel: OpenChannel) =>
   Effect.gen(function* () {
     const { cursor } = core.window
-    const { conversation } = core
+    const { conversation, expiries } = core
     const messages = yield* store.readPending(core.peerId, { fromSeq: cursor, ...slice })
     if (core.channel !== channel || core.window.cursor !== cursor || core.conversation !== conversation) return
+    if (core.expiries !== expiries) return
     if (messages[0]?.seq !== cursor) {
       const reason = `message ${cursor} is missing`
       return yield* new StoreCorruptError({ where: `what is pending for ${core.peerId}`, reason })
@@ -82,23 +101,54 @@ const load = ({ core, store }: Sender, channel: OpenChannel) =>
     Outbox.replace(core.outbox, messages)
   })
 
-const transmit = (sender: Sender, channel: OpenChannel, most: number) => {
+const transmit = (sender: Sender, channel: OpenChannel, room: Amount) => {
   const { core, link } = sender
-  const { sent } = core.window
-  const write = Outbox.write(core.outbox, core.window.cursor, most, (through) => ridingAck(core, channel, through + 1))
-  core.resent += Math.max(0, Math.min(write.through, sent) - core.window.cursor + 1)
-  noteTransmitted(core, core.window.cursor, write.sizes)
+  const { cursor: from, sent } = core.window
+  const write = Outbox.write(core.outbox, from, {
+    room,
+    ackOf: (through) => ridingAck(core, channel, through + 1),
+    tells: channel.extended
+  })
+  core.resent += Math.max(0, Math.min(write.through, sent) - from + 1)
+  noteTransmitted(core, from, write.sizes)
   core.window = SendWindow.transmit(core.window, write.through)
+  if (write.skipped.length > 0) {
+    core.skipped.push(...write.skipped)
+    sender.settleNow()
+  }
+  if (write.frames.length === 0) return Effect.void
+  if (channel.purse !== undefined) channel.purse = Credit.spend(channel.purse, write.amount)
   noteAck(sender, channel, ackFor(core, core.window.cursor))
-  sender.ackDeadline.armOnce()
+  if (channel.extended) link.expect(channel.number, true)
+  else sender.ackDeadline.armOnce()
+  sender.pacer.charge(write.amount.messages)
   return link.send(channel.number, write.frames)
 }
 
-const acknowledge = (sender: Sender, channel: OpenChannel) => {
-  const ack = ackFor(sender.core, sender.core.window.cursor)
-  noteAck(sender, channel, ack)
-  return ack === 0 ? Effect.void : sender.link.send(channel.number, Frame.encode([WireMessage.encodeAck(ack)]))
+const creditDue = ({ grants }: OpenChannel): Amount | undefined => grants && Credit.due(grants)
+
+/** ACKs and grants take up no room, so that a full window never stops what empties it. */
+const sayWhatIsDue = (sender: Sender, channel: OpenChannel) => {
+  const frames: Array<Uint8Array> = []
+  if (channel.ackDue) {
+    const ack = ackFor(sender.core, sender.core.window.cursor)
+    noteAck(sender, channel, ack)
+    if (ack > 0) frames.push(WireMessage.encodeAck(ack))
+  }
+  const to = creditDue(channel)
+  if (to !== undefined) {
+    channel.grants = channel.grants && Credit.issue(channel.grants, to)
+    frames.push(WireMessage.encodeCredit(to))
+  }
+  return frames.length === 0 ? Effect.void : sender.link.send(channel.number, Frame.encode(frames))
 }
+
+const loadNext = (sender: Sender, channel: OpenChannel) =>
+  Effect.catchAll(load(sender, channel), (error) =>
+    Effect.zipRight(Effect.logError("cannot read what is pending", error), Effect.sleep("1 second"))
+  )
+
+const onFailure = () => Effect.void
 
 /**
  * Writes until there is nothing to write or no room for it; called again whenever that may have changed. A write that fails
@@ -109,26 +159,22 @@ const acknowledge = (sender: Sender, channel: OpenChannel) => {
 export const flush = (sender: Sender): Effect.Effect<void> => {
   const { core } = sender
   let patience = ackPatience
-  const turn: Effect.Effect<void> = Effect.suspend(() => {
+  const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
-    const most = room(core)
-    if (most > 0) {
-      return Outbox.has(core.outbox, core.window.cursor)
-        ? Effect.matchEffect(transmit(sender, channel, most), { onFailure: () => Effect.void, onSuccess: () => turn })
-        : Effect.zipRight(
-            Effect.catchAll(load(sender, channel), (error) =>
-              Effect.zipRight(Effect.logError("cannot read what is pending", error), Effect.sleep("1 second"))
-            ),
-            turn
-          )
-    }
+    const onSuccess = () => turn
+    const say = Effect.suspend(() => Effect.matchEffect(sayWhatIsDue(sender, channel), { onFailure, onSuccess }))
+    const free = room(core, channel, now)
+    const messages = Math.min(free.messages, sender.pacer.allowance())
+    if (messages < free.messages) sender.pacer.wakeLater()
+    if (creditDue(channel) !== undefined) return say
+    if (messages > 0 && !Outbox.has(core.outbox, core.window.cursor))
+      return Effect.zipRight(loadNext(sender, channel), turn)
+    if (messages > 0 && Outbox.fits(core.outbox, core.window.cursor, free))
+      return Effect.matchEffect(transmit(sender, channel, { ...free, messages }), { onFailure, onSuccess })
     if (!channel.ackDue) return Effect.void
-    if (patience > 0) {
-      patience -= 1
-      return Effect.zipRight(Effect.yieldNow(), turn)
-    }
-    return Effect.matchEffect(acknowledge(sender, channel), { onFailure: () => Effect.void, onSuccess: () => turn })
+    patience -= 1
+    return patience < 0 ? say : Effect.zipRight(Effect.yieldNow(), turn)
   })
   return turn
 }
@@ -142,17 +188,6 @@ const giveUpChannel = ({ config, core, link }: Sender, channel: OpenChannel) =>
       lowestUnacknowledged: SendWindow.lowestUnacknowledged(core.window)
     })
   )
-
-/** Half an ACK timeout has passed: ask the peer; after the other half, its answer decides. */
-const probe = (sender: Sender, channel: OpenChannel, now: number) => {
-  const { ackDeadline, link } = sender
-  if (channel.probedAt !== undefined && link.heardAt() < channel.probedAt) return giveUpChannel(sender, channel)
-  // The peer lives, so its kernel is busy: its channel is as good as any.
-  const again = channel.probedAt === undefined
-  channel.probedAt = again ? now : undefined
-  ackDeadline.arm()
-  return again ? Effect.ignore(link.probe(channel.number)) : Effect.void
-}
 
 /** A peer of the base profile may have failed on the message, or have lost it: it gets everything again. */
 const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
@@ -169,13 +204,15 @@ const resend = (sender: Sender, channel: OpenChannel, wake: () => void) => {
 }
 
 /**
- * What happens when nothing was acknowledged for half of the ACK timeout.
+ * What happens when a peer of the base profile acknowledged nothing for half of the ACK timeout. One of ours is asked by the
+ * link whether it is there; as long as it is, its kernel may take its time.
  *
  * @internal
  */
 export const onAckDeadline = (sender: Sender, wake: () => void): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.suspend(() => {
     const { channel, window } = sender.core
-    if (channel === undefined || SendWindow.inFlight(window) === 0) return Effect.void
-    return channel.extended ? probe(sender, channel, now) : resend(sender, channel, wake)
+    return channel === undefined || channel.extended || SendWindow.inFlight(window) === 0
+      ? Effect.void
+      : resend(sender, channel, wake)
   })

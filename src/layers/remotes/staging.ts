@@ -1,7 +1,10 @@
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { StoreUnavailableError } from "../../errors/StoreError.ts"
+import * as Expiry from "../../protocol/Expiry.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type {
   DeadLetterReason,
@@ -10,7 +13,7 @@ import type {
   RemoteRecord,
   RemoteStore
 } from "../../services/RemoteStore.ts"
-import type { Conversation, Core, Staged } from "./Core.ts"
+import type { Conversation, Core, Staged, StagedDeadline, Unacknowledged, Waiter } from "./Core.ts"
 import { beginConversation, makeConversation, nothingStaged } from "./Core.ts"
 import * as Outbox from "./Outbox.ts"
 
@@ -55,8 +58,11 @@ const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreE
   Effect.suspend(() => {
     const { staged } = core
     const messages: Array<PendingMessage> = []
+    const expiresAt = new Map(staged.deadlines.map((it) => [it.index, it.expiresAt]))
     staged.bodies.forEach((body, index) => {
-      if (index >= staged.written) messages.push({ seq: numberAt(core, index), body })
+      if (index >= staged.written) {
+        messages.push({ seq: numberAt(core, index), body, expiresAt: expiresAt.get(index) })
+      }
     })
     staged.written = staged.bodies.length
     return messages.length === 0 ? Effect.void : store.appendPending(core.peerId, messages)
@@ -96,6 +102,28 @@ const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
     if (core.miscounted) yield* recount(core, store)
   })
 
+/** The messages that are pending now and have a deadline are watched; who waits for one that ended with its conversation is told. */
+const commitDeadlines = (core: Core, { deadlines, ending }: Staged): void => {
+  const buried = ending?.buried ?? 0
+  const { conversation, window } = core
+  const begun: Array<Expiry.Deadline> = []
+  for (const { expiresAt, index, waiter } of deadlines) {
+    if (index < buried && ending !== undefined) Deferred.unsafeDone(waiter, Effect.fail(ending.why))
+    if (index < buried) continue
+    const seq = window.next + index - buried
+    conversation.waiters.set(seq, waiter)
+    begun.push({ seq, expiresAt })
+  }
+  const next = window.next + begun.length
+  core.deadlines = Expiry.add(core.deadlines, begun, { next, sent: window.sent })
+}
+
+/** Their turn was undone, and with it the messages; to wait for what becomes of them is a mistake. */
+const dropDeadlines = (deadlines: ReadonlyArray<StagedDeadline>): void => {
+  const defect = Effect.dieMessage("effect-remotes: the message of this receipt was undone with its transaction")
+  for (const { waiter } of deadlines) Deferred.unsafeDone(waiter, defect)
+}
+
 const commit = (core: Core, wake: () => void): void => {
   const { staged } = core
   const { ending } = staged
@@ -107,6 +135,7 @@ const commit = (core: Core, wake: () => void): void => {
   core.refusals.push(...staged.refusals)
   core.echoes = Math.max(0, core.echoes + staged.echoes)
   if (ending !== undefined) beginConversation(core, ending)
+  if (staged.deadlines.length > 0) commitDeadlines(core, staged)
   const bodies = ending === undefined ? staged.bodies : staged.bodies.slice(ending.buried)
   bodies.forEach((body, index) => {
     Outbox.append(core.outbox, core.window.next + index, body)
@@ -118,8 +147,8 @@ const commit = (core: Core, wake: () => void): void => {
 }
 
 const copy = (staged: Staged): (() => Staged) => {
-  const { after, bodies, bytes, letters, refusals, written } = staged
-  const lengths = [bodies.length, letters.length, refusals.length, after.length] as const
+  const { after, bodies, bytes, deadlines, letters, refusals, written } = staged
+  const lengths = [bodies.length, letters.length, refusals.length, after.length, deadlines.length] as const
   const { echoes, ending, hints, incarnationId, received } = staged
   return () => ({
     bodies: bodies.slice(0, lengths[0]),
@@ -128,6 +157,7 @@ const copy = (staged: Staged): (() => Staged) => {
     letters: letters.slice(0, lengths[1]),
     refusals: refusals.slice(0, lengths[2]),
     after: after.slice(0, lengths[3]),
+    deadlines: deadlines.slice(0, lengths[4]),
     echoes,
     ending,
     hints,
@@ -145,31 +175,43 @@ export const makeParticipant = (core: Core, store: Store, wake: () => void): Par
   prepare: prepare(core, store),
   committed: () => commit(core, wake),
   rolledBack: () => {
+    dropDeadlines(core.staged.deadlines)
     core.staged = nothingStaged()
   },
   savepoint: () => {
     const before = copy(core.staged)
     return () => {
+      const undone = core.staged.deadlines
       core.staged = before()
+      dropDeadlines(undone.slice(core.staged.deadlines.length))
     }
   }
 })
 
 /**
- * Stages a message; gives its number, and the conversation that it belongs to.
+ * A message in its place: its number, and the conversation that it belongs to.
  *
  * @internal
  */
-export const stageBody = (
-  core: Core,
-  body: Uint8Array
-): { readonly seq: number; readonly conversation: Conversation } => {
-  core.staged.bodies.push(body)
-  core.staged.bytes += body.length
-  return {
-    seq: numberAt(core, core.staged.bodies.length - 1),
-    conversation: core.staged.ending?.conversation ?? core.conversation
-  }
+export interface Placed {
+  readonly seq: number
+  readonly conversation: Conversation
+  /** Is told what becomes of the message, if it has a deadline. */
+  readonly waiter: Waiter | undefined
+}
+
+/**
+ * Stages a message, which ends at `expiresAt` (ms since the Unix epoch) if it has not been transmitted by then.
+ *
+ * @internal
+ */
+export const stageBody = (core: Core, body: Uint8Array, expiresAt?: number): Placed => {
+  const { staged } = core
+  const index = staged.bodies.push(body) - 1
+  staged.bytes += body.length
+  const waiter = expiresAt === undefined ? undefined : Deferred.unsafeMake<void, Unacknowledged>(FiberId.none)
+  if (expiresAt !== undefined && waiter !== undefined) staged.deadlines.push({ index, expiresAt, waiter })
+  return { seq: numberAt(core, index), conversation: staged.ending?.conversation ?? core.conversation, waiter }
 }
 
 /**

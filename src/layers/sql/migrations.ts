@@ -101,6 +101,10 @@ const issuedUrls = ({ clustered, integer }: Types): ReadonlyArray<string> => [
 
 const sealedIdentity = (): ReadonlyArray<string> => ["ALTER TABLE remotes_identity ADD COLUMN seal TEXT"]
 
+const deadlines = ({ integer }: Types): ReadonlyArray<string> => [
+  `ALTER TABLE remotes_pending ADD COLUMN expires_at ${integer}`
+]
+
 const run = (statements: (types: Types) => ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(
@@ -115,7 +119,8 @@ const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClien
   "0001_tables": run(tables),
   "0002_redemptions": run(redemptions),
   "0003_issued_urls": run(issuedUrls),
-  "0004_sealed_identity": run(sealedIdentity)
+  "0004_sealed_identity": run(sealedIdentity),
+  "0005_deadlines": run(deadlines)
 }
 
 /**

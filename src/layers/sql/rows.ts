@@ -9,6 +9,7 @@ import type {
   DeadLetter,
   IssuedUrl,
   KnownRelay,
+  PendingDeadline,
   PendingMessage,
   RemoteRecord,
   StoredIdentity,
@@ -62,6 +63,7 @@ const LetterRow = Schema.Struct({
   seq: Whole,
   reason: Schema.Literal(
     "GivenUp",
+    "Expired",
     "PeerRestarted",
     "SessionReset",
     "RejectedByPeer",
@@ -74,6 +76,10 @@ const LetterRow = Schema.Struct({
   at: Whole,
   body: Schema.Uint8ArrayFromSelf
 })
+
+const DeadlineRow = Schema.Struct({ seq: Whole, expires_at: Whole })
+
+const ExpiredRow = Schema.Struct({ seq: Whole, size: Whole })
 
 const RedemptionRow = Schema.Struct({
   peer_id: PeerId,
@@ -139,6 +145,15 @@ export const remotes = reading("remotes_peers", RemoteRow, (row): RemoteRecord =
   baseSeq: row.base_seq,
   receivedSeq: row.received_seq
 }))
+
+/** @internal */
+export const deadlines = reading("remotes_pending", DeadlineRow, (row): PendingDeadline => ({
+  seq: row.seq,
+  expiresAt: row.expires_at
+}))
+
+/** @internal */
+export const expired = reading("remotes_pending", ExpiredRow, ({ seq, size }) => ({ seq, bytes: size }))
 
 /** @internal */
 export const redemptions = reading("remotes_redemptions", RedemptionRow, (row): StoredRedemption => ({

@@ -64,6 +64,10 @@ export const makeStatements = (name: Dialect) => {
       .join(",")
   const identity = "key_seed,peer_id,ocap_url_key,incarnation_id,seal"
   const integer = name === "pg" ? "BIGINT" : "INTEGER"
+  const expired = "peer_id=? AND seq>? AND expires_at<=?"
+  const buried =
+    `SELECT peer_id,'outbound',CAST(? AS ${integer}),seq,CAST(? AS TEXT),CAST(? AS TEXT),CAST(? AS ${integer}),body ` +
+    "FROM remotes_pending"
   return {
     begin: name === "pg" ? "BEGIN" : "BEGIN IMMEDIATE",
     /** SQLite rolls back by itself when the disk is full. Where it has not, this fails and changes nothing. */
@@ -98,7 +102,7 @@ export const makeStatements = (name: Dialect) => {
     ),
     removeRemote: dialect("DELETE FROM remotes_peers WHERE peer_id=?"),
 
-    appendPending: bulkInsert(dialect, "remotes_pending", ["peer_id", "seq", "checksum", "body"]),
+    appendPending: bulkInsert(dialect, "remotes_pending", ["peer_id", "seq", "checksum", "body", "expires_at"]),
     measurePending: dialect(
       "SELECT seq,length(body) AS size FROM remotes_pending WHERE peer_id=? AND seq>=? ORDER BY seq LIMIT ?"
     ),
@@ -106,8 +110,17 @@ export const makeStatements = (name: Dialect) => {
       "SELECT seq,checksum,body FROM remotes_pending WHERE peer_id=? AND seq>=? AND seq<=? ORDER BY seq"
     ),
     countPending: dialect(
-      "SELECT COUNT(*) AS messages,COALESCE(SUM(length(body)),0) AS bytes FROM remotes_pending WHERE peer_id=?"
+      "SELECT COUNT(*) AS messages,COALESCE(SUM(length(body)),0) AS bytes," +
+        "COALESCE(SUM(CASE WHEN length(body)>0 THEN 1 ELSE 0 END),0) AS letters FROM remotes_pending WHERE peer_id=?"
     ),
+    listDeadlines: dialect(
+      "SELECT seq,expires_at FROM remotes_pending WHERE peer_id=? AND seq>? AND expires_at IS NOT NULL ORDER BY seq"
+    ),
+    measureExpired: dialect(`SELECT seq,length(body) AS size FROM remotes_pending WHERE ${expired} ORDER BY seq`),
+    buryExpired: dialect(
+      `INSERT INTO remotes_dead_letters(${letter}) ${buried} WHERE ${expired} ORDER BY seq LIMIT CAST(? AS ${integer}) OFFSET CAST(? AS ${integer})`
+    ),
+    emptyExpired: dialect(`UPDATE remotes_pending SET checksum=?,body=?,expires_at=NULL WHERE ${expired}`),
     removePending: dialect("DELETE FROM remotes_pending WHERE peer_id=? AND seq<=?"),
     clearPending: dialect("DELETE FROM remotes_pending WHERE peer_id=?"),
 
@@ -123,8 +136,7 @@ export const makeStatements = (name: Dialect) => {
 
     addDeadLetters: bulkInsert(dialect, "remotes_dead_letters", letter.split(",")),
     buryPending: dialect(
-      `INSERT INTO remotes_dead_letters(${letter}) SELECT peer_id,'outbound',CAST(? AS ${integer}),seq,` +
-        `CAST(? AS TEXT),CAST(? AS TEXT),CAST(? AS ${integer}),body FROM remotes_pending WHERE peer_id=? ` +
+      `INSERT INTO remotes_dead_letters(${letter}) ${buried} WHERE peer_id=? AND length(body)>0 ` +
         `ORDER BY seq LIMIT CAST(? AS ${integer}) OFFSET CAST(? AS ${integer})`
     ),
     deadLetterIds: "SELECT COALESCE(MIN(id),0) AS lowest,COALESCE(MAX(id),0) AS highest FROM remotes_dead_letters",

@@ -1,5 +1,4 @@
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,18 +9,25 @@ import * as Mailbox from "effect/Mailbox"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { IntentionalCloseError } from "../../errors/TransportError.ts"
+import { IntentionalCloseError, ResourceLimitError } from "../../errors/TransportError.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import { makeInbox } from "../../internal/inbox.ts"
+import { monotonic } from "../../internal/monotonic.ts"
 import * as FailurePattern from "../../protocol/FailurePattern.ts"
 import type { Hello } from "../../protocol/Handshake.ts"
 import * as LinkMachine from "../../protocol/LinkMachine.ts"
+import * as Liveness from "../../protocol/Liveness.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
+import * as Rate from "../../protocol/Rate.ts"
+import * as Session from "../../protocol/Session.ts"
 import type { Channel, ConnectionFactory } from "../../services/ConnectionFactory.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Link, LinkError, LinkEvent, LinkState } from "../../services/Transport.ts"
+import { reportEnd } from "./channelEnd.ts"
+import type { Doorkeeper } from "./doorkeeper.ts"
 import type { Greeted, Speaker } from "./greeting.ts"
 import { answer, greet } from "./greeting.ts"
+import { metrics } from "./metrics.ts"
 import type { OpenChannel } from "./openChannel.ts"
 import { notOpen, openChannel } from "./openChannel.ts"
 
@@ -45,11 +51,16 @@ export interface Incoming {
 export interface LinkActor {
   readonly link: Link
   readonly hail: (incoming: Incoming) => Effect.Effect<void>
-  readonly addHints: (hints: ReadonlyArray<string>) => Effect.Effect<void>
+  /** Adds addresses; whether any of them is new. */
+  readonly addHints: (hints: ReadonlyArray<string>) => boolean
   readonly close: Effect.Effect<void>
   readonly reopen: Effect.Effect<void>
   /** Ends a wait, if the link is in one. */
   readonly urge: Effect.Effect<void>
+  /** As `urge`, and forgets what is known about failures. */
+  readonly wake: Effect.Effect<void>
+  /** Whether the link rests since so many milliseconds at least, and is nobody's: it was never read. */
+  readonly isStale: (millis: number) => boolean
   /** Looks whether the channel is still there; for when the network says that the connection is gone. */
   readonly check: Effect.Effect<void>
 }
@@ -62,6 +73,7 @@ export interface LinkOptions {
   readonly config: Options
   readonly factory: ConnectionFactory["Type"]
   readonly speaker: Speaker
+  readonly doorkeeper: Doorkeeper
 }
 
 /** A channel on which the handshake is done or under way, and the scope that it lives in. */
@@ -78,8 +90,8 @@ interface Letter {
 }
 
 /**
- * How many bytes of events may wait for the link's reader before the peer is held back; twice what a sender has on its way
- * at most, so that between two of ours a slow kernel never keeps a probe from being read.
+ * How many bytes of events may wait for the link's reader before the peer is held back, at least; twice what a sender has on its
+ * way at most, so that between two of ours a slow kernel never keeps a probe from being read.
  */
 const inboxCapacity = 8 * 1_048_576
 
@@ -89,7 +101,15 @@ const eventWeight = 16_384
 /** How many addresses are kept for a peer. */
 const maxHints = 16
 
+/** How many times as long at most a peer is waited for that is unreachable in the same way again and again. */
+const slowness = 3
+
 const codeOf = (error: LinkError): string => (error._tag === "DialFailedError" ? error.code : error._tag)
+
+const roundTripOf = (current: OpenChannel | undefined): Duration.Duration | undefined => {
+  const smoothed = current?.experience().roundTrip.smoothed
+  return smoothed === undefined ? undefined : Duration.millis(smoothed)
+}
 
 const stateOf = (state: LinkMachine.State, current: OpenChannel | undefined): LinkState => {
   const { phase } = state
@@ -107,7 +127,8 @@ const stateOf = (state: LinkMachine.State, current: OpenChannel | undefined): Li
         _tag: "Open",
         since: phase.since,
         address: current?.channel.address ?? "",
-        relayed: current?.channel.relayed ?? false
+        relayed: current?.channel.relayed ?? false,
+        roundTrip: roundTripOf(current)
       }
     case "BackingOff":
       return {
@@ -128,38 +149,50 @@ const stateOf = (state: LinkMachine.State, current: OpenChannel | undefined): Li
  * @internal
  */
 export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
-  const { config, factory, peerId, speaker } = options
+  const { config, doorkeeper, factory, peerId, speaker } = options
   const scope = yield* Effect.scope
+  const clock = yield* Effect.clock
   const letters = yield* Mailbox.make<Letter>()
-  const inbox: Inbox<LinkEvent> = makeInbox(inboxCapacity)
+  const inbox: Inbox<LinkEvent> = makeInbox(Math.max(inboxCapacity, 2 * speaker.limits.bytes), metrics.inboxBytes)
   const status = yield* SubscriptionRef.make<LinkState>({ _tag: "Idle", error: undefined })
   const work = yield* FiberMap.make<number>()
   const dialed = new Map<number, Candidate>()
   const incoming = new Map<number, Incoming>()
+  const base = Duration.toMillis(config.reconnectBaseDelay)
+  const cap = Math.max(base, Duration.toMillis(config.reconnectMaxDelay))
+  const dialRate = Rate.perMinute(config.maxConnectionAttemptsPerMinute)
   const settings: LinkMachine.Settings = {
     process: speaker.process,
     wins: factory.localPeerId < peerId,
-    backoff: {
-      base: Duration.toMillis(config.reconnectBaseDelay),
-      cap: Duration.toMillis(Duration.max(config.reconnectMaxDelay, config.reconnectBaseDelay))
-    },
+    backoff: { base, cap },
+    slowBackoff: { base, cap: slowness * cap },
+    dialRate,
+    paced: new ResourceLimitError({ limit: "connectionAttempts", current: dialRate.max, max: dialRate.max }),
     superseded: notOpen(peerId)
   }
   let state = LinkMachine.initial
   let current: (OpenChannel & Candidate) | undefined
+  let experience = Liveness.inexperienced
   let hints: ReadonlyArray<string> = []
   let incomings = 0
+  let adopted = false
+  let hadChannel = false
+  let movedAt = clock.unsafeCurrentTimeMillis()
 
   const post = (letter: Letter) => Effect.asVoid(letters.offer(letter))
   const postEvent = (event: LinkMachine.Event) => post({ event })
-  const fail = (token: number) => (error: LinkError) =>
-    postEvent({
+  const fail = (token: number) => (error: LinkError) => {
+    metrics.failure(error._tag)
+    return postEvent({
       _tag: "Failed",
       token,
       error,
       code: codeOf(error),
-      hopeless: error._tag === "NoAddressError" || error._tag === "NetworkStoppedError"
+      hopeless: error._tag === "NoAddressError" || error._tag === "NetworkStoppedError",
+      undialed:
+        error._tag === "NoAddressError" || (error._tag === "ResourceLimitError" && error.limit === "connections")
     })
+  }
   const end = (token: number) => (error: LinkError) =>
     postEvent({
       _tag: "Ended",
@@ -184,22 +217,46 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       Effect.asVoid
     )
 
+  const dialing = Effect.suspend(() => {
+    metrics.dials()
+    return factory.dial(peerId, hints)
+  }).pipe(Effect.withSpan("Transport.dial", { attributes: { peer: peerId } }))
+  const free = Effect.sync(() => doorkeeper.free(peerId))
   const dial = (token: number) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
+        const refusal = doorkeeper.reserve(peerId)
+        if (refusal !== undefined) return yield* refusal
         const candidateScope = yield* Scope.fork(scope, { _tag: "Sequential" })
-        const channel = yield* restore(Scope.extend(factory.dial(peerId, hints), candidateScope)).pipe(
-          Effect.onError(() => Scope.close(candidateScope, Exit.void))
+        const channel = yield* restore(Scope.extend(dialing, candidateScope)).pipe(
+          Effect.onError(() => Effect.zipRight(free, Scope.close(candidateScope, Exit.void)))
         )
+        // Its place is free when the end of the channel begins, not when it is complete.
+        yield* Scope.addFinalizer(candidateScope, free)
         dialed.set(token, { channel, scope: candidateScope })
         yield* postEvent({ _tag: "Dialed", token })
       })
     )
 
+  const restartRate = Rate.perMinute(config.maxIncarnationChangesPerMinute)
+  let restarts = Rate.empty
+  /** The end of a conversation costs this side work and dead letters, so that a peer may not bring it about as it likes. */
+  const checkRestarts = ({ verdict }: Greeted): Effect.Effect<void, ResourceLimitError> =>
+    Effect.suspend(() => {
+      if (!Session.isEnding(verdict)) return Effect.void
+      const now = monotonic(clock)
+      if (Rate.wait(restartRate, restarts, now) > 0) {
+        const { max } = restartRate
+        return new ResourceLimitError({ limit: "incarnationChanges", current: max, max })
+      }
+      restarts = Rate.charge(restartRate, restarts, now)
+      return Effect.void
+    })
+
   /** Hands a greeted channel over to the actor; closes it when the handshake fails or is cancelled. */
   const handOver = (token: number, candidate: Candidate, greeting: Effect.Effect<Greeted, LinkError>) =>
     Effect.uninterruptibleMask((restore) =>
-      restore(Effect.zipLeft(greeting, inbox.room)).pipe(
+      restore(Effect.zipLeft(Effect.tap(greeting, checkRestarts), inbox.room)).pipe(
         Effect.onError(() => discard(candidate, "no handshake")),
         Effect.flatMap((greeted) =>
           post({ event: { _tag: "Established", token, hello: greeted.hello }, ready: { ...candidate, greeted } })
@@ -216,7 +273,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
           channel: token,
           incarnationId: greeted.hello.incarnationId,
           verdict: greeted.verdict,
-          stated: greeted.hello.extensions?.statement
+          stated: greeted.hello.extensions?.statement,
+          limits: greeted.hello.extensions?.limits
         },
         eventWeight
       )
@@ -224,6 +282,9 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         number: token,
         channel,
         rest: greeted.rest,
+        extended: greeted.hello.extensions !== undefined,
+        experience,
+        roundTrip: greeted.roundTrip,
         inbox,
         limits: config,
         scope: ready.scope,
@@ -231,10 +292,24 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         onEnd: end(token)
       })
       current = { ...opened, scope: ready.scope }
+      metrics.connections(1)
+      metrics.handshakes()
+      if (hadChannel) metrics.reconnects()
+      hadChannel = true
       yield* Effect.logDebug("channel open").pipe(
         Effect.annotateLogs({ address: channel.address, direction: channel.direction, verdict: greeted.verdict._tag })
       )
     })
+
+  /** Closes a channel that was in service, and says how it ended. */
+  const finish = (over: OpenChannel & Candidate, why: LinkError | undefined) => {
+    metrics.connections(-1)
+    return Effect.zipRight(close(over), reportEnd(over.channel, why)).pipe(
+      Effect.withSpan("Transport.close", { attributes: { peer: peerId } }),
+      // Closing has a deadline, and the line is wanted also when the link itself ends meanwhile.
+      Effect.uninterruptible
+    )
+  }
 
   const retire = ({ clean, error, token }: Extract<LinkMachine.Command, { _tag: "Retire" }>) =>
     Effect.gen(function* () {
@@ -242,11 +317,15 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       if (retired === undefined || retired.number !== token) return
       current = undefined
       yield* retired.stop
+      const learned = retired.experience()
+      experience = error._tag === "ProbeTimeoutError" ? Liveness.afterLoss(learned) : learned
       inbox.offer({ _tag: "Lost", channel: token, error }, eventWeight)
-      if (!clean) yield* retired.channel.abort(error)
-      yield* Effect.logDebug("channel lost").pipe(Effect.annotateLogs({ reason: error._tag }))
+      if (!clean) {
+        metrics.failure(error._tag)
+        yield* retired.channel.abort(error)
+      }
       // A graceful close takes up to its deadline, for which the next channel need not wait.
-      yield* FiberMap.run(work, -token, close(retired))
+      yield* FiberMap.run(work, -token, finish(retired, error))
     })
 
   const withdraw = (token: number) =>
@@ -297,7 +376,12 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
 
   const handle = (letter: Letter) =>
     Effect.gen(function* () {
-      const moment = { now: yield* Clock.currentTimeMillis, random: yield* Random.next }
+      const moment = {
+        now: clock.unsafeCurrentTimeMillis(),
+        monotonic: monotonic(clock),
+        random: yield* Random.next
+      }
+      movedAt = moment.now
       const before = state.phase
       const [next, commands] = LinkMachine.step(settings, state, letter.event, moment)
       state = next
@@ -322,28 +406,43 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     Effect.gen(function* () {
       yield* Fiber.interrupt(actorFiber)
       yield* FiberMap.clear(work)
-      if (current !== undefined) yield* Effect.zipRight(current.stop, close(current))
+      if (current !== undefined) yield* Effect.zipRight(current.stop, finish(current, undefined))
       yield* Effect.forEach(incoming.values(), (left) => discard(left, "the network stops"), { discard: true })
       yield* Effect.forEach(dialed.values(), (left) => discard(left, "the network stops"), { discard: true })
+      inbox.discard()
     })
   )
 
   const ask = (event: LinkMachine.Event) =>
     Effect.flatMap(Deferred.make<void>(), (done) => Effect.zipRight(post({ event, done }), Deferred.await(done)))
 
+  /** What a write fails with after this side closed the link, however the stream puts it. */
+  const intentional = (): IntentionalCloseError | undefined =>
+    state.phase._tag === "Closed" ? new IntentionalCloseError({ peerId }) : undefined
+
   const link: Link = {
     peerId,
-    state: SubscriptionRef.get(status),
+    // The round trip changes all the time, and nobody need be told each time.
+    state: Effect.map(SubscriptionRef.get(status), (it) =>
+      it._tag === "Open" ? { ...it, roundTrip: roundTripOf(current) ?? it.roundTrip } : it
+    ),
     changes: status.changes,
-    take: inbox.take,
+    take: Effect.suspend(() => {
+      adopted = true
+      return inbox.take
+    }),
     peek: inbox.peek,
     connect: Effect.zipRight(postEvent({ _tag: "Wanted" }), postEvent({ _tag: "Urged" })),
     want: postEvent({ _tag: "Wanted" }),
     send: (channel, frames) =>
-      Effect.suspend(() => (current?.number === channel ? current.send(frames) : Effect.fail(notOpen(peerId)))),
-    probe: (channel) =>
-      Effect.suspend(() => (current?.number === channel ? current.probe : Effect.fail(notOpen(peerId)))),
-    heardAt: () => current?.heardAt() ?? 0,
+      Effect.suspend(() =>
+        current?.number === channel
+          ? Effect.mapError(current.send(frames), (error) => intentional() ?? error)
+          : Effect.fail(intentional() ?? notOpen(peerId))
+      ),
+    expect: (channel, answer) => {
+      if (current?.number === channel) current.expect(answer)
+    },
     remind: (channel) => Effect.sync(() => inbox.offer({ _tag: "Reminded", channel }, eventWeight)),
     drop: (channel, error) => end(channel)(error)
   }
@@ -355,10 +454,11 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
         incoming.set(incomings, hailed)
         return postEvent({ _tag: "Hailed", incoming: incomings, hello: hailed.hello })
       }),
-    addHints: (more) =>
-      Effect.sync(() => {
-        hints = [...new Set([...hints, ...more])].slice(-maxHints)
-      }),
+    addHints: (more) => {
+      const fresh = more.filter((hint) => !hints.includes(hint))
+      hints = [...new Set([...hints, ...fresh])].slice(-maxHints)
+      return fresh.length > 0
+    },
     close: Effect.suspend(() => {
       const closing = current
       return Effect.zipRight(
@@ -368,6 +468,8 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     }),
     reopen: postEvent({ _tag: "Reopen" }),
     urge: postEvent({ _tag: "Urged" }),
+    wake: postEvent({ _tag: "Woken" }),
+    isStale: (millis) => state.phase._tag === "Idle" && !adopted && clock.unsafeCurrentTimeMillis() - movedAt >= millis,
     check: Effect.suspend(() =>
       current !== undefined && current.channel.status() !== "open" ? end(current.number)(notOpen(peerId)) : Effect.void
     )

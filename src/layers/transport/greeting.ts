@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
@@ -6,6 +7,8 @@ import type { ChannelError } from "../../errors/ConnectionError.ts"
 import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { HandshakeError, HandshakeTimeoutError } from "../../errors/TransportError.ts"
+import { monotonic } from "../../internal/monotonic.ts"
+import type { Limits } from "../../protocol/Credit.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import * as Handshake from "../../protocol/Handshake.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -22,6 +25,8 @@ export interface Speaker {
   readonly incarnationId: string
   readonly process: string
   readonly store: RemoteStore["Type"]
+  /** What this kernel has room for on each channel. */
+  readonly limits: Limits
 }
 
 /**
@@ -34,6 +39,8 @@ export interface Greeted {
   readonly verdict: Session.Verdict
   /** Frames that arrived right behind the handshake. */
   readonly rest: ReadonlyArray<Uint8Array>
+  /** How long the peer took to answer, in milliseconds; undefined for the side that answered. */
+  readonly roundTrip: number | undefined
 }
 
 /**
@@ -120,15 +127,18 @@ export const greet = (
   }
 ): Effect.Effect<Greeted, GreetingError> =>
   Effect.gen(function* () {
-    const { incarnationId, process } = speaker
+    const { incarnationId, limits, process } = speaker
     const mine = yield* statementFor(speaker, channel.peerId)
-    const extensions = { statement: mine, process, dial, after }
+    const extensions = { statement: mine, process, dial, after, limits }
+    const clock = yield* Clock.clockWith(Effect.succeed)
+    const saidAt = monotonic(clock)
     yield* say(channel, Handshake.encode({ _tag: "handshake", incarnationId, extensions }))
     const { first, rest } = yield* hear(channel, [])
+    const roundTrip = monotonic(clock) - saidAt
     const hello = yield* understand(channel, Handshake.decode("handshakeAck", first))
     const { confirm, verdict } = settle(mine, hello)
     if (confirm) yield* say(channel, Handshake.encodeConfirmation(verdict.epoch))
-    return { hello, verdict, rest }
+    return { hello, verdict, rest, roundTrip }
   }).pipe(within(timeout, channel.peerId), Effect.withSpan("Transport.greet", { attributes: { peer: channel.peerId } }))
 
 /**
@@ -160,15 +170,21 @@ export const answer = (
   }
 ): Effect.Effect<Greeted, GreetingError> =>
   Effect.gen(function* () {
-    const { incarnationId, process } = speaker
+    const { incarnationId, limits, process } = speaker
     const mine = yield* statementFor(speaker, channel.peerId)
-    const extensions = hello.extensions && { statement: mine, process, dial: hello.extensions.dial, after: undefined }
+    const extensions = hello.extensions && {
+      statement: mine,
+      process,
+      dial: hello.extensions.dial,
+      after: undefined,
+      limits
+    }
     yield* say(channel, Handshake.encode({ _tag: "handshakeAck", incarnationId, extensions }))
     const { confirm, verdict } = settle(mine, hello)
-    if (!confirm) return { hello, verdict, rest }
+    if (!confirm) return { hello, verdict, rest, roundTrip: undefined }
     const confirmation = yield* hear(channel, rest)
     yield* understand(channel, Handshake.decodeConfirmation(verdict.epoch, confirmation.first))
-    return { hello, verdict, rest: confirmation.rest }
+    return { hello, verdict, rest: confirmation.rest, roundTrip: undefined }
   }).pipe(
     within(timeout, channel.peerId),
     Effect.withSpan("Transport.answer", { attributes: { peer: channel.peerId } })

@@ -5,12 +5,17 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ChannelError } from "../../errors/ConnectionError.ts"
 import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionError.ts"
-import { StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
+import { ProbeTimeoutError, StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import * as Frame from "../../protocol/Frame.ts"
+import type * as Liveness from "../../protocol/Liveness.ts"
 import * as Probe from "../../protocol/Probe.ts"
 import type { Channel } from "../../services/ConnectionFactory.ts"
 import type { LinkError, LinkEvent } from "../../services/Transport.ts"
+import type { InboundLimits } from "./holdBack.ts"
+import { makeHoldBack } from "./holdBack.ts"
+import { metrics } from "./metrics.ts"
+import { unwatched, watchPath } from "./pathWatch.ts"
 
 /**
  * A channel in service: it is read, written and watched.
@@ -21,14 +26,17 @@ export interface OpenChannel {
   readonly number: number
   readonly channel: Channel
   readonly send: (frames: Uint8Array) => Effect.Effect<void, ChannelError | WriteTimeoutError>
-  readonly probe: Effect.Effect<void, ChannelError | WriteTimeoutError>
-  readonly heardAt: () => number
+  /** Whether the peer owes an answer from now on. */
+  readonly expect: (answer: boolean) => void
+  /** What is known of the path so far. */
+  readonly experience: () => Liveness.Experience
   /** Stops reading and watching; nothing of this channel reaches the inbox afterwards. */
   readonly stop: Effect.Effect<void>
 }
 
-interface Limits {
+interface Limits extends InboundLimits {
   readonly writeTimeout: Duration.Duration
+  readonly ackTimeout: Duration.Duration
   readonly streamInactivityTimeout: Duration.Duration
 }
 
@@ -43,9 +51,20 @@ const quiet = 0.9
 /** When something last moved, and since when a write waits; fields, because they are set with every batch. */
 interface Activity {
   movedAt: number
-  heardAt: number
   writingSince: number | undefined
 }
+
+/** No silence on a path means anything that is shorter than this, however fast the path is. */
+const leastSilence = 200
+
+/** A path that is asked about moves, so that it never runs into the inactivity limit while it lives. */
+const pathSettings = (limits: Limits): Liveness.Settings => ({
+  least: leastSilence,
+  most: Math.max(
+    leastSilence,
+    Math.min(Duration.toMillis(limits.ackTimeout) / 2, Duration.toMillis(inactivityLimit(limits)) / 3)
+  )
+})
 
 /** A frame's bytes, and about what its array costs. */
 const weigh = (frames: ReadonlyArray<Uint8Array>): number =>
@@ -74,7 +93,7 @@ const watch = (channel: Channel, activity: Activity, limits: Limits) => {
 
 /**
  * Puts a channel into service: `opened` and then its frames go to the inbox, which holds the peer back while it is full.
- * `onHeard` runs at the first frame, `onEnd` once, when the stream has ended or a deadline has passed.
+ * `onHeard` runs at the first frame that is no probe, `onEnd` once, when the stream has ended or a deadline has passed.
  *
  * @internal
  */
@@ -82,16 +101,21 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   readonly number: number
   readonly channel: Channel
   readonly rest: ReadonlyArray<Uint8Array>
+  /** Whether the peer speaks our extensions. */
+  readonly extended: boolean
+  readonly experience: Liveness.Experience
+  /** The round trip of the handshake, if it was measured. */
+  readonly roundTrip: number | undefined
   readonly inbox: Inbox<LinkEvent>
   readonly limits: Limits
   readonly scope: Scope.Scope
   readonly onHeard: Effect.Effect<void>
   readonly onEnd: (error: LinkError) => Effect.Effect<void>
 }) {
-  const { channel, inbox, number } = options
+  const { channel, experience, inbox, limits, number, scope } = options
   const clock = yield* Effect.clock
   const now = clock.unsafeCurrentTimeMillis()
-  const activity: Activity = { movedAt: now, heardAt: now, writingSince: undefined }
+  const activity: Activity = { movedAt: now, writingSince: undefined }
   let heard = false
 
   // The link's writer and the answers to probes share the channel, which has room for one writer.
@@ -100,6 +124,9 @@ export const openChannel = Effect.fnUntraced(function* (options: {
     writing.withPermits(1)(
       Effect.suspend(() => {
         activity.writingSince = clock.unsafeCurrentTimeMillis()
+        path.wrote(frames.length)
+        metrics.framesSent(Frame.count(frames))
+        metrics.bytesSent(frames.length)
         return Effect.onExit(channel.send(frames), () =>
           Effect.sync(() => {
             activity.movedAt = clock.unsafeCurrentTimeMillis()
@@ -109,13 +136,41 @@ export const openChannel = Effect.fnUntraced(function* (options: {
       })
     )
 
+  const path = options.extended
+    ? yield* watchPath({
+        clock,
+        settings: pathSettings(limits),
+        experience,
+        sample: options.roundTrip,
+        scope,
+        // What waits to be written is as good a question, and a question would have to wait for it.
+        ask: Effect.suspend(() =>
+          activity.writingSince === undefined ? Effect.ignore(send(Frame.encode([Probe.ask]))) : Effect.void
+        ),
+        onLost: (silence) =>
+          options.onEnd(new ProbeTimeoutError({ peerId: channel.peerId, silence: Duration.millis(silence) }))
+      })
+    : unwatched(experience)
+  // While this side does not read, it hears nothing either, and that is not the peer's fault.
+  const signOfLife = Effect.suspend(() => {
+    path.heard({ answer: false, other: false })
+    return options.extended ? Effect.ignore(send(Frame.encode([Probe.answer]))) : Effect.void
+  })
+  const holdBack = makeHoldBack(clock, limits, signOfLife)
+
   const take = (arrived: ReadonlyArray<Uint8Array>) => {
-    activity.movedAt = activity.heardAt = clock.unsafeCurrentTimeMillis()
+    activity.movedAt = clock.unsafeCurrentTimeMillis()
     const frames = arrived.filter((frame) => !Probe.isProbe(frame))
     if (frames.length > 0) inbox.offer({ _tag: "Frames", channel: number, frames }, weigh(frames))
+    path.heard({ answer: frames.length < arrived.length && Probe.hasAnswer(arrived), other: frames.length > 0 })
     const answers = frames.length === arrived.length ? [] : Probe.answers(arrived)
-    const answered = answers.length === 0 ? inbox.room : Effect.zipRight(send(Frame.encode(answers)), inbox.room)
-    if (heard) return answered
+    const size = arrived.reduce((bytes, frame) => bytes + frame.length, 0)
+    metrics.framesReceived(arrived.length)
+    metrics.bytesReceived(size)
+    const pause = holdBack(arrived.length, size)
+    const room = pause === undefined ? inbox.room : Effect.zipRight(pause, inbox.room)
+    const answered = answers.length === 0 ? room : Effect.zipRight(send(Frame.encode(answers)), room)
+    if (heard || frames.length === 0) return answered
     heard = true
     return Effect.zipRight(options.onHeard, answered)
   }
@@ -124,7 +179,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
     Effect.forever(Effect.flatMap(channel.receive, take))
   )
   const ended = (error: LinkError) => {
-    const timeout = inactivityLimit(options.limits)
+    const timeout = inactivityLimit(limits)
     const silence = clock.unsafeCurrentTimeMillis() - activity.movedAt
     return options.onEnd(
       silence >= quiet * Duration.toMillis(timeout)
@@ -132,19 +187,16 @@ export const openChannel = Effect.fnUntraced(function* (options: {
         : error
     )
   }
-  const reader = yield* Effect.forkIn(Effect.catchAll(read, ended), options.scope)
-  const watchdog = yield* Effect.forkIn(
-    Effect.flatMap(watch(channel, activity, options.limits), options.onEnd),
-    options.scope
-  )
+  const reader = yield* Effect.forkIn(Effect.catchAll(read, ended), scope)
+  const watchdog = yield* Effect.forkIn(Effect.flatMap(watch(channel, activity, limits), options.onEnd), scope)
 
   const opened: OpenChannel = {
     number,
     channel,
     send,
-    probe: Effect.suspend(() => send(Frame.encode([Probe.ask]))),
-    heardAt: () => activity.heardAt,
-    stop: Fiber.interruptAll([reader, watchdog])
+    expect: path.owe,
+    experience: path.experience,
+    stop: Effect.zipRight(Fiber.interruptAll([reader, watchdog]), path.stop)
   }
   return opened
 })

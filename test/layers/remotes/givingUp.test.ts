@@ -84,7 +84,8 @@ describe("giving up by policy", () => {
       const handle = yield* handleFor(alice, bob)
       yield* (yield* handle.deliver(message("0"))).acknowledged
       for (const body of ["1", "2", "3"]) {
-        yield* network.refuse(bob.peerId)
+        // Refused connections would be dialed less often than every 10 s.
+        yield* network.refuse(bob.peerId, "ETIMEDOUT")
         yield* network.cut(alice.peerId, bob.peerId)
         yield* handle.deliver(message(body))
         yield* TestClock.adjust("45 seconds")
@@ -107,6 +108,24 @@ describe("giving up by policy", () => {
       assert.deepStrictEqual(forgotten(alice), ["was given up: 4 attempts in a row to connect failed"])
       assert.isAtLeast(yield* dials, 3)
       assert.deepStrictEqual(yield* letters(alice), ["2 GivenUp"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("not for attempts that a limit of this kernel kept from being made", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice", {
+        config: { giveUp: { afterAttempts: 2 }, maxConcurrentConnections: 1 }
+      })
+      const bob = yield* startKernel("bob")
+      const carol = yield* startKernel("carol")
+      yield* Effect.flatMap(handleFor(alice, bob), (handle) => sendAll(handle, ["to bob"]))
+      yield* TestClock.adjust("1 second")
+      yield* Effect.flatMap(handleFor(alice, carol), (handle) => sendAll(handle, ["to carol"]))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(alice.forgotten, [])
+      yield* alice.transport.closeConnection(bob.peerId)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(bodiesOf(carol), ["to carol"])
     }).pipe(Effect.provide(layerNetwork))
   )
 

@@ -10,8 +10,6 @@ import * as Mailbox from "effect/Mailbox"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { RunFailed } from "./failure.ts"
-import { progressLine } from "./report.ts"
-import type { Tally } from "./tally.ts"
 
 const flushDeadline = "1 second"
 
@@ -67,14 +65,17 @@ export const make = Effect.gen(function* () {
     return yield* write(`\r\x1b[2K${line.slice(0, Math.max(1, columns - 1))}`)
   })
 
-  /** Shows the progress until it is interrupted, and once more then. */
-  const follow = Effect.fnUntraced(function* (tally: Ref.Ref<Tally>) {
+  /** Shows the progress until it is interrupted, and once more then; `line` gets what is so, and the messages a second. */
+  const follow = Effect.fnUntraced(function* <A extends { readonly received: number }>(
+    state: Ref.Ref<A>,
+    line: (state: A, rate: number) => string
+  ) {
     let samples: ReadonlyArray<Sample> = []
     const show = Effect.gen(function* () {
-      const now = yield* Ref.get(tally)
+      const now = yield* Ref.get(state)
       const at = yield* Clock.currentTimeMillis
       samples = [...samples.filter((it) => at - it.at <= 1050), { at, received: now.received }]
-      yield* showLine(progressLine(now, rateOver(samples)))
+      yield* showLine(line(now, rateOver(samples)))
     })
     return yield* Effect.forever(Effect.zipRight(show, Effect.sleep(period))).pipe(
       Effect.ensuring(Effect.zipRight(show, finishLine))

@@ -1,7 +1,8 @@
 /**
- * Alice and bob, over all their lives: started, told, killed, started again, and ended.
+ * Kernels, over all their lives: started, told, killed, started again, and ended.
  */
 import * as Path from "@effect/platform/Path"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -10,43 +11,52 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { RunFailed } from "./failure.ts"
 import * as Life from "./life.ts"
-import type * as Lines from "./lines.ts"
-
-/**
- * Which kernel.
- */
-export type Name = "alice" | "bob"
+import type { Language } from "./lines.ts"
 
 /**
  * What a kernel says, or that it ended although nobody asked it to.
  */
-export type Event =
-  | { readonly _tag: "Said"; readonly report: Lines.Report }
+export type Event<Name, Report> =
+  | { readonly _tag: "Said"; readonly name: Name; readonly report: Report }
   | { readonly _tag: "Ended"; readonly name: Name; readonly how: string }
 
-interface Present {
-  readonly life: Life.Life
+interface Present<Instruction, Report> {
+  readonly life: Life.Life<Instruction, Report>
   readonly scope: Scope.CloseableScope
 }
 
 /**
- * The two kernels, with their stores and logs in `directory`, none of them started. At the end of the scope they are
- * stopped.
+ * How to make kernels.
  */
-export const make = Effect.fnUntraced(function* (directory: string) {
+export interface Options<Instruction, Report> {
+  /** Where their stores and logs are. */
+  readonly directory: string
+  readonly language: Language<Instruction, Report>
+  readonly flags?: ReadonlyArray<string>
+}
+
+/**
+ * Kernels, none of them started. At the end of the scope they are stopped.
+ */
+export const make = Effect.fnUntraced(function* <Name extends string, Instruction, Report>({
+  directory,
+  flags,
+  language
+}: Options<Instruction, Report>) {
+  type Life = Life.Life<Instruction, Report>
   const path = yield* Path.Path
   const parent = yield* Effect.scope
-  const events = yield* Mailbox.make<readonly [Life.Life, Name, Event]>({ capacity: 1024 })
-  const present = new Map<Name, Present>()
+  const events = yield* Mailbox.make<readonly [Life, Name, Event<Name, Report>]>({ capacity: 1024 })
+  const present = new Map<Name, Present<Instruction, Report>>()
 
   const storeOf = (name: Name) => path.join(directory, `${name}.sqlite`)
 
-  const begin = Effect.fnUntraced(function* (name: Name, first: Lines.Instruction, scope: Scope.CloseableScope) {
+  const begin = Effect.fnUntraced(function* (name: Name, first: Instruction, scope: Scope.CloseableScope) {
     const log = path.join(directory, `${name}.log`)
-    const life = yield* Life.start({ args: [name, storeOf(name)], first, log })
+    const life = yield* Life.start({ args: [name, storeOf(name)], first, flags, language, log })
     present.set(name, { life, scope })
     yield* life
-      .listen((report) => events.offer([life, name, { _tag: "Said", report }]))
+      .listen((report) => events.offer([life, name, { _tag: "Said", name, report }]))
       .pipe(
         Effect.flatMap((how) => events.offer([life, name, { _tag: "Ended", name, how }])),
         Effect.forkScoped
@@ -54,7 +64,7 @@ export const make = Effect.fnUntraced(function* (directory: string) {
   })
 
   /** Starts a life of the kernel with its first instruction. */
-  const start = (name: Name, first: Lines.Instruction) =>
+  const start = (name: Name, first: Instruction) =>
     Scope.fork(parent, ExecutionStrategy.sequential).pipe(
       Effect.flatMap((scope) => Scope.extend(begin(name, first, scope), scope)),
       Effect.mapError((cause) => new RunFailed({ sentence: `The kernel ${name} cannot be started.`, cause }))
@@ -90,14 +100,21 @@ export const make = Effect.fnUntraced(function* (directory: string) {
     }
   })
 
-  const tell = (name: Name, instruction: Lines.Instruction) =>
+  /** Lets the kernel sleep; it does not know. */
+  const freeze = (name: Name, time: Duration.DurationInput) =>
+    Effect.suspend(() => {
+      const life = present.get(name)?.life
+      return life === undefined ? Effect.void : Effect.ignore(Life.freeze(life.process, time))
+    })
+
+  const tell = (name: Name, instruction: Instruction) =>
     Effect.suspend(() => present.get(name)?.life.tell(instruction) ?? Effect.void)
 
   /** The next event of a life that has not been dismissed. */
-  const next: Effect.Effect<Event> = Effect.orDie(events.take).pipe(
+  const next: Effect.Effect<Event<Name, Report>> = Effect.orDie(events.take).pipe(
     Effect.repeat({ until: ([life, name]) => present.get(name)?.life === life }),
     Effect.map(([, , event]) => event)
   )
 
-  return { end, kill, next, start, storeOf, tell }
+  return { end, freeze, kill, next, start, storeOf, tell }
 })

@@ -2,11 +2,13 @@ import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import type * as Socket from "@effect/platform/Socket"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Mailbox from "effect/Mailbox"
-import * as Proxy from "../../examples/exactly-once/proxy.ts"
+import * as Option from "effect/Option"
+import * as Proxy from "../../examples/processes/proxy.ts"
 
 const host = "127.0.0.1"
 
@@ -69,6 +71,70 @@ describe("Proxy", () => {
       const again = yield* talk(proxy.port, 10)
       assert.strictEqual(yield* proxy.reset, 1)
       yield* Fiber.await(again)
+    })
+  )
+
+  it.scopedLive("ends every connection without a reset", () =>
+    Effect.gen(function* () {
+      const echo = yield* makeEcho
+      const proxy = yield* Proxy.make
+      yield* proxy.leadTo(echo.port)
+      const open = yield* talk(proxy.port, 10)
+      assert.strictEqual(yield* proxy.cut, 1)
+      yield* Fiber.join(open)
+      yield* echo.ended.take
+      assert.strictEqual(yield* proxy.cut, 0)
+    })
+  )
+
+  it.scopedLive("ends a connection in the middle of what runs through it", () =>
+    Effect.gen(function* () {
+      const echo = yield* makeEcho
+      const proxy = yield* Proxy.make
+      yield* proxy.leadTo(echo.port)
+      const socket = yield* NodeSocket.makeNet({ host, port: proxy.port })
+      const first = yield* Deferred.make<void>()
+      let back = 0
+      const running = yield* Effect.fork(
+        socket.run((chunk) => {
+          back += chunk.length
+          return Deferred.succeed(first, undefined)
+        })
+      )
+      const write = yield* socket.writer
+      yield* write(new Uint8Array(100))
+      yield* Deferred.await(first)
+      assert.strictEqual(yield* proxy.truncate, 1)
+      yield* write(new Uint8Array(100))
+      yield* Fiber.await(running)
+      assert.isBelow(back, 200)
+      yield* echo.ended.take
+      yield* Effect.flatMap(talk(proxy.port, 10), Fiber.interrupt)
+    })
+  )
+
+  it.scopedLive.each(["in", "out", "both"] as const)("passes nothing on while it is stalled: %s", (direction) =>
+    Effect.gen(function* () {
+      const { port } = yield* makeEcho
+      const proxy = yield* Proxy.make
+      yield* proxy.leadTo(port)
+      yield* proxy.stall(direction)
+      const talking = yield* Effect.fork(talk(proxy.port, 10))
+      assert.isTrue(Option.isNone(yield* Effect.timeoutOption(Fiber.await(talking), "100 millis")))
+      yield* proxy.clear
+      yield* Effect.flatMap(Fiber.join(talking), Fiber.interrupt)
+    })
+  )
+
+  it.scopedLive("has each piece come late, in both directions", () =>
+    Effect.gen(function* () {
+      const { port } = yield* makeEcho
+      const proxy = yield* Proxy.make
+      yield* proxy.leadTo(port)
+      yield* proxy.delay("100 millis")
+      const start = yield* Clock.currentTimeMillis
+      yield* Effect.flatMap(talk(proxy.port, 10), Fiber.interrupt)
+      assert.isAtLeast((yield* Clock.currentTimeMillis) - start, 195)
     })
   )
 

@@ -1,0 +1,95 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { DeliveryExpiredError } from "../../errors/RemoteError.ts"
+import { makeAlarm } from "../../internal/alarm.ts"
+import * as Deferred from "effect/Deferred"
+import * as Expiry from "../../protocol/Expiry.ts"
+import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
+import type { Core } from "./Core.ts"
+import * as Outbox from "./Outbox.ts"
+
+/** How long to wait when the store would not have it. */
+const pause = 1000
+
+/** The messages ended: nobody can transmit them any more, and who waits for them is told. */
+const committed = (
+  core: Core,
+  sent: number,
+  at: number,
+  ended: ReadonlyArray<{ seq: number; bytes: number }>
+): void => {
+  const { conversation, peerId } = core
+  core.deadlines = Expiry.end(core.deadlines, sent, at)
+  core.expiries += 1
+  for (const { bytes, seq } of ended) {
+    core.pendingBytes -= bytes
+    Outbox.withdraw(core.outbox, seq)
+    const waiter = conversation.waiters.get(seq)
+    conversation.waiters.delete(seq)
+    if (waiter !== undefined) Deferred.unsafeDone(waiter, new DeliveryExpiredError({ peerId, seq }))
+  }
+}
+
+/**
+ * Ends, in one transaction, what is due and was never transmitted. While that commits, nothing new is transmitted: what may be on its way
+ * cannot end any more.
+ */
+const expire = (core: Core, store: RemoteStore["Type"], participant: Participant) =>
+  store
+    .transaction(
+      Effect.gen(function* () {
+        const at = yield* Clock.currentTimeMillis
+        const { sent } = core.window
+        if (!Expiry.isDue(core.deadlines, sent, at)) return 0
+        core.heldFrom = sent + 1
+        yield* store.enlist(participant)
+        const why = { epoch: core.epoch, detail: "it was not sent before its deadline", at }
+        const ended = yield* store.expirePending(core.peerId, { ...why, afterSeq: sent })
+        core.staged.after.push(() => committed(core, sent, at, ended))
+        return ended.length
+      })
+    )
+    .pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          core.heldFrom = Infinity
+        })
+      )
+    )
+
+/**
+ * Ends messages at their deadlines, with one timer for the earliest; `look` has to be called whenever there may be another one.
+ *
+ * @internal
+ */
+export const makeExpiring = Effect.fnUntraced(function* ({
+  core,
+  onEnded,
+  participant,
+  store
+}: {
+  readonly core: Core
+  readonly store: RemoteStore["Type"]
+  readonly participant: Participant
+  /** There is room, and the writer may go on. */
+  readonly onEnded: () => void
+}) {
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const look = () => {
+    core.deadlines = Expiry.trim(core.deadlines, core.window.sent)
+    alarm.set(Expiry.nextAt(core.deadlines, core.window.sent))
+  }
+  const ring = Effect.matchEffect(expire(core, store, participant), {
+    onSuccess: (ended) => {
+      look()
+      onEnded()
+      return ended === 0 ? Effect.void : Effect.logWarning(`${ended} messages were not sent before their deadline`)
+    },
+    onFailure: (error) => {
+      alarm.set(clock.unsafeCurrentTimeMillis() + pause)
+      return Effect.logWarning("messages that have expired cannot be ended yet", error)
+    }
+  })
+  const alarm = yield* makeAlarm(ring)
+  return look
+})
