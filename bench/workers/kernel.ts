@@ -17,7 +17,10 @@ const handlers = WorkerRunner.layerSerialized(KernelRequest, {
   Connect: (target) => Effect.flatMap(Kernel, (kernel) => kernel.connect(target)),
   Send: (how) => Effect.flatMap(Kernel, (kernel) => kernel.send(how)),
   RoundTrips: (how) => Effect.flatMap(Kernel, (kernel) => kernel.roundTrips(how)),
-  Acknowledged: (how) => Effect.flatMap(Kernel, (kernel) => kernel.acknowledged(how))
+  Acknowledged: (how) => Effect.flatMap(Kernel, (kernel) => kernel.acknowledged(how)),
+  Resume: (how) => Effect.flatMap(Kernel, (kernel) => kernel.resume(how)),
+  Enqueue: (how) => Effect.flatMap(Kernel, (kernel) => kernel.enqueue(how)),
+  Started: () => Effect.map(Kernel, ({ startMillis }) => ({ millis: startMillis }))
 })
 
 endWithParent.pipe(

@@ -13,8 +13,11 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import { paceOf } from "../pace.ts"
+import * as Frame from "../../src/protocol/Frame.ts"
+import * as WireMessage from "../../src/protocol/WireMessage.ts"
+import { makeWatch, observed, type Watch } from "./observed.ts"
 import { makePort, type Answers } from "./port.ts"
-import type { Connect, KernelOptions, Send } from "./requests.ts"
+import type { Connect, Enqueue, KernelOptions, Resume, Send } from "./requests.ts"
 
 type HowMany = Pick<Send, "count" | "size">
 
@@ -31,6 +34,9 @@ export class Kernel extends Context.Tag("bench/Kernel")<
     readonly send: (how: HowMany) => Effect.Effect<{ readonly millis: number }>
     readonly roundTrips: (how: HowMany) => Effect.Effect<Latencies>
     readonly acknowledged: (how: HowMany) => Effect.Effect<Latencies>
+    readonly resume: (how: HowMany) => Effect.Effect<typeof Resume.success.Type>
+    readonly enqueue: (how: HowMany & Pick<Enqueue, "peerId">) => Effect.Effect<{ readonly millis: number }>
+    readonly startMillis: number
   }
 >() {}
 
@@ -58,7 +64,13 @@ const message = (target: string, body: string): ER.Delivery.Delivery => ({
   result: "p-1"
 })
 
-const makeKernel = (answers: Answers) =>
+/** How long a message is on the wire, without an ACK. */
+const frameBytes = (seq: number, delivery: ER.Delivery.Delivery): number => {
+  const bytes = WireMessage.head(seq, 0).length + WireMessage.encodeBody({ _tag: "Deliver", delivery }).length
+  return Frame.prefixLength(bytes) + bytes
+}
+
+const makeKernel = (answers: Answers, watch: Watch, started: number) =>
   Effect.gen(function* () {
     const remotes = yield* ER.Remotes.Remotes
     const store = yield* ER.RemoteStore.RemoteStore
@@ -77,8 +89,10 @@ const makeKernel = (answers: Answers) =>
       return { millis: performance.now() - started }
     }, Effect.orDie)
 
-    const send = Effect.fnUntraced(function* ({ count, size }: HowMany) {
-      const handle = yield* peer
+    const sendTo = Effect.fnUntraced(function* (
+      handle: ER.RemoteHandle.RemoteHandleService,
+      { count, size, turns: most }: HowMany & { readonly turns: number }
+    ) {
       const pace = paceOf(size)
       const filling = "x".repeat(size)
       const turn = (messages: number) =>
@@ -92,15 +106,46 @@ const makeKernel = (answers: Answers) =>
             return receipt
           })
         )
-      const started = performance.now()
       const turns: Array<ER.RemoteHandle.Receipt> = []
       for (let left = count; left > 0; left -= pace.turn) {
-        yield* turns[turns.length - pace.turns]?.acknowledged ?? Effect.void
+        if (turns.length >= most) yield* turns.shift()?.acknowledged ?? Effect.void
         const receipt = yield* turn(Math.min(left, pace.turn))
         if (receipt !== undefined) turns.push(receipt)
       }
-      yield* turns.at(-1)?.acknowledged ?? Effect.void
+      return turns.at(-1)?.acknowledged ?? Effect.void
+    })
+
+    const send = Effect.fnUntraced(function* ({ count, size }: HowMany) {
+      const handle = yield* peer
+      const started = performance.now()
+      yield* yield* sendTo(handle, { count, size, turns: paceOf(size).turns })
       return { millis: performance.now() - started }
+    }, Effect.orDie)
+
+    const enqueue = Effect.fnUntraced(function* ({ count, peerId, size }: HowMany & Pick<Enqueue, "peerId">) {
+      const handle = yield* remotes.get(peerId)
+      const started = performance.now()
+      yield* sendTo(handle, { count, size, turns: Infinity })
+      return { millis: performance.now() - started }
+    }, Effect.orDie)
+
+    const resume = Effect.fnUntraced(function* ({ count, size }: HowMany) {
+      const handle = yield* peer
+      const before = watch.seen.length
+      const first = sent
+      const { nextSeq } = yield* handle.status
+      watch.cutAfter = (watch.seen.at(-1)?.bytes ?? 0) + (count * size) / 2
+      yield* yield* sendTo(handle, { count, size, turns: Infinity })
+      const after = watch.seen[before]
+      if (after?.received === undefined || after.firstAt === undefined)
+        return yield* Effect.dieMessage("nothing was cut")
+      const lacked = nextSeq + count - 1 - after.received
+      let lackedBytes = 0
+      for (let seq = after.received + 1; seq < nextSeq + count; seq += 1) {
+        const body = `${first + seq - nextSeq}:`.padEnd(size, "x")
+        lackedBytes += frameBytes(seq, message("sink", body))
+      }
+      return { resentBytes: after.bytes, lackedBytes, lacked, firstMillis: after.firstAt - after.openedAt }
     }, Effect.orDie)
 
     const roundTrips = Effect.fnUntraced(function* ({ count, size }: HowMany) {
@@ -127,19 +172,26 @@ const makeKernel = (answers: Answers) =>
       connect,
       send,
       roundTrips,
-      acknowledged
+      acknowledged,
+      resume,
+      enqueue,
+      startMillis: performance.now() - started
     })
   })
 
 /** A kernel on TCP, alone on its address. */
 export const layerKernel = (options: KernelOptions) =>
   Layer.unwrapEffect(
-    Effect.map(makePort, ({ answers, port }) =>
-      Layer.effect(Kernel, makeKernel(answers)).pipe(
+    Effect.map(makePort, ({ answers, port }) => {
+      const watch = makeWatch()
+      const factory = Layer.effect(ER.ConnectionFactory.ConnectionFactory, observed(watch, options.dials)).pipe(
+        Layer.provide(ER.ConnectionFactoryLibp2p.layer({ listen: ["/ip4/127.0.0.1/tcp/0"] }))
+      )
+      return Layer.effect(Kernel, makeKernel(answers, watch, performance.now())).pipe(
         Layer.provide(ER.RemotesDurable.layer),
         Layer.provide(Layer.succeed(ER.KernelPort.KernelPort, port)),
         Layer.provide(ER.TransportLinks.layer),
-        Layer.provide(ER.ConnectionFactoryLibp2p.layer({ listen: ["/ip4/127.0.0.1/tcp/0"] })),
+        Layer.provide(factory),
         Layer.provide(ER.RemoteIdentityStored.layer({ keySeed: Redacted.make(options.seed) })),
         Layer.provide(layerStore(options.file)),
         Layer.provide(
@@ -149,7 +201,7 @@ export const layerKernel = (options: KernelOptions) =>
             maxMessageSize: 2 * 1_048_576
           })
         ),
-        Layer.provide(Logger.minimumLogLevel(LogLevel.Warning))
+        Layer.provide(Logger.minimumLogLevel(LogLevel.Error))
       )
-    )
+    })
   ).pipe(Layer.orDie)

@@ -55,23 +55,34 @@ const seeds = { near: "a1".repeat(32), far: "b2".repeat(32) } as const
 
 const limit = 10_000
 
-/** Two kernels of ours, connected. */
-export const kernels = Effect.fnUntraced(function* (
+/** A kernel of ours that has not met anybody yet; it goes with its scope, and its file stays. */
+export const lone = (
+  bench: Bench,
+  name: keyof typeof seeds,
+  { file, maxPendingMessages = limit }: Partial<Pick<KernelOptions, "file" | "maxPendingMessages">>
+) => {
+  const path = file && Path.join(bench.directory, file)
+  return kernel(bench, { seed: seeds[name], file: path, maxPendingMessages, dials: name === "near" })
+}
+
+/** Two kernels of ours, connected; only `near` sends and dials. */
+export const oneWay = Effect.fnUntraced(function* (
   bench: Bench,
   store: "memory" | "sqlite",
   { maxPendingMessages = limit }: Partial<Pick<KernelOptions, "maxPendingMessages">> = {}
 ) {
   const start = (name: keyof typeof seeds) =>
-    kernel(bench, {
-      seed: seeds[name],
-      file: store === "memory" ? undefined : Path.join(bench.directory, `${name}.db`),
-      maxPendingMessages
-    })
+    lone(bench, name, { file: store === "memory" ? undefined : `${name}.db`, maxPendingMessages })
   const two: Two<KernelProcess> = { near: yield* start("near"), far: yield* start("far") }
   yield* two.near.ask(new Connect(yield* two.far.ask(new Whereabouts())))
-  yield* two.far.ask(new Connect(yield* two.near.ask(new Whereabouts())))
   return two
 })
+
+/** Two kernels of ours, connected, and each able to send. */
+export const kernels = (...how: Parameters<typeof oneWay>) =>
+  Effect.tap(oneWay(...how), ({ far, near }) =>
+    Effect.flatMap(near.ask(new Whereabouts()), (whereabouts) => far.ask(new Connect(whereabouts)))
+  )
 
 /** Two bare nodes, connected. */
 export const raws = Effect.fnUntraced(function* (bench: Bench) {

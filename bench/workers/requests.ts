@@ -33,7 +33,8 @@ export const KernelOptions = Schema.Struct({
   seed: Schema.String,
   /** The SQLite file; undefined for the store in memory. */
   file: Schema.UndefinedOr(Schema.String),
-  maxPendingMessages: Schema.Number
+  maxPendingMessages: Schema.Number,
+  dials: Schema.Boolean
 })
 export type KernelOptions = typeof KernelOptions.Type
 
@@ -64,7 +65,45 @@ export class Acknowledged extends Schema.TaggedRequest<Acknowledged>()("Acknowle
   failure: Schema.Never
 }) {}
 
-export const KernelRequest = Schema.Union(BootKernel, Usage, Whereabouts, Connect, Send, RoundTrips, Acknowledged)
+/** Delivers messages, has the channel cut half-way, and tells what went over the next one until all were acknowledged. */
+export class Resume extends Schema.TaggedRequest<Resume>()("Resume", {
+  payload: { count, size: Schema.Number },
+  success: Schema.Struct({
+    resentBytes: Schema.Number,
+    lackedBytes: Schema.Number,
+    lacked: Schema.Number,
+    /** From the open channel to the first message on it. */
+    firstMillis: Schema.Number
+  }),
+  failure: Schema.Never
+}) {}
+
+/** Delivers messages for a peer that is not there. */
+export class Enqueue extends Schema.TaggedRequest<Enqueue>()("Enqueue", {
+  payload: { peerId: Schema.String, count, size: Schema.Number },
+  success: Timed,
+  failure: Schema.Never
+}) {}
+
+/** How long this kernel took to start. */
+export class Started extends Schema.TaggedRequest<Started>()("Started", {
+  payload: {},
+  success: Timed,
+  failure: Schema.Never
+}) {}
+
+export const KernelRequest = Schema.Union(
+  BootKernel,
+  Usage,
+  Whereabouts,
+  Connect,
+  Send,
+  RoundTrips,
+  Acknowledged,
+  Resume,
+  Enqueue,
+  Started
+)
 export type KernelRequest = typeof KernelRequest.Type
 
 export class BootRaw extends Schema.TaggedRequest<BootRaw>()("InitialMessage", {

@@ -25,6 +25,12 @@ const maxBytesInFlight = 4 * 1_048_576
 /** How much is read from the store at once. */
 const slice = { maxMessages: 4096, maxBytes: 1_048_576 }
 
+/**
+ * How often a lone ACK lets all other fibers go first. A kernel often sends at once upon what it received, which takes a few
+ * steps to be committed; then the ACK goes along with that, and saves both sides a write.
+ */
+const ackPatience = 16
+
 /** How often everything unacknowledged is sent again to a peer of the base profile before its channel is given up. */
 const maxResends = 3
 
@@ -152,6 +158,7 @@ const onFailure = () => Effect.void
  */
 export const flush = (sender: Sender): Effect.Effect<void> => {
   const { core } = sender
+  let patience = ackPatience
   const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
@@ -163,11 +170,11 @@ export const flush = (sender: Sender): Effect.Effect<void> => {
     if (creditDue(channel) !== undefined) return say
     if (messages > 0 && !Outbox.has(core.outbox, core.window.cursor))
       return Effect.zipRight(loadNext(sender, channel), turn)
-    return messages > 0 && Outbox.fits(core.outbox, core.window.cursor, free)
-      ? Effect.matchEffect(transmit(sender, channel, { ...free, messages }), { onFailure, onSuccess })
-      : channel.ackDue
-        ? say
-        : Effect.void
+    if (messages > 0 && Outbox.fits(core.outbox, core.window.cursor, free))
+      return Effect.matchEffect(transmit(sender, channel, { ...free, messages }), { onFailure, onSuccess })
+    if (!channel.ackDue) return Effect.void
+    patience -= 1
+    return patience < 0 ? say : Effect.zipRight(Effect.yieldNow(), turn)
   })
   return turn
 }
