@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { queryObjects } from "node:v8"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
+import { End } from "../../../src/internal/memoryChannel.ts"
 import { layer as layerNetwork, Network } from "../../../src/testing/Network.ts"
 import { handshakeAck, ids, startBasePeer } from "../../support/basePeer.ts"
 import { addressOf, bodiesOf, handleFor, message, sendAll, startKernel } from "../../support/kernel.ts"
@@ -92,6 +94,14 @@ describe("Transport.closeConnection", () => {
   )
 })
 
+/** What is still in memory, reachable from anything: a listener or an entry in a map that is left behind holds on to it. */
+const objects = Effect.withFiberRuntime<{ readonly channels: number; readonly fibers: number }>((fiber) =>
+  Effect.sync(() => ({
+    channels: queryObjects(End, { format: "count" }),
+    fibers: queryObjects(fiber.constructor, { format: "count" })
+  }))
+)
+
 describe("Transport: a thousand lives of a link", () => {
   it.scoped(
     "leave no fiber, timer, channel or map entry behind",
@@ -113,6 +123,7 @@ describe("Transport: a thousand lives of a link", () => {
           Effect.map(supervisor.value, ({ length }) => length)
         )
         const before = yield* fibers
+        const retained = yield* objects
         for (let life = 1; life <= 1000; life += 1) {
           if (life % 10 === 0) {
             yield* alice.transport.closeConnection(bob.peerId)
@@ -125,6 +136,7 @@ describe("Transport: a thousand lives of a link", () => {
         assert.strictEqual(bodiesOf(bob).length, 1001)
         assert.strictEqual(yield* network.openChannels(), 1)
         assert.strictEqual(yield* fibers, before)
+        assert.deepStrictEqual(yield* objects, retained)
         yield* alice.stop
         yield* bob.stop
         assert.isTrue(yield* network.isIdle)
