@@ -10,11 +10,13 @@ import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
 import * as Credit from "../protocol/Credit.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
+import * as Slots from "../protocol/Slots.ts"
 import * as Wake from "../protocol/Wake.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { IncomingChannel } from "../services/ConnectionFactory.ts"
@@ -60,6 +62,9 @@ export const make = Effect.gen(function* () {
   const contacts = yield* Mailbox.make<Link>()
   const greetings = yield* FiberSet.make()
   const greeting = new Map<PeerId, number>()
+  const strangersGreeting = new Set<PeerId>()
+  // Links that strangers brought about, of which nobody above has heard.
+  const guests = new Set<PeerId>()
   // Open while there is a peer or a trace of one, or a relay: a kernel that is alone has no timer that ticks.
   const visited = yield* Effect.makeLatch(factory.keepsRelays)
   let stopped = false
@@ -71,14 +76,23 @@ export const make = Effect.gen(function* () {
         if (known !== undefined) return { ...known, isNew: false }
         const linkScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
         // Fibers inherit whether they can be interrupted from who forks them.
+        const onContact = (link: Link) =>
+          Effect.suspend(() => (guests.delete(peerId) ? Effect.asVoid(contacts.offer(link)) : Effect.void))
+        const onIdle = Effect.asVoid(FiberSet.run(greetings, dismiss(peerId)))
         const actor = yield* Effect.interruptible(
-          Scope.extend(makeLink({ peerId, config, factory, speaker, doorkeeper }), linkScope)
+          Scope.extend(makeLink({ peerId, config, factory, speaker, doorkeeper, onContact, onIdle }), linkScope)
         ).pipe(Effect.onError(() => Scope.close(linkScope, Exit.void)))
         const entry = { actor, scope: linkScope }
         links.set(peerId, entry)
         yield* visited.open
         return { ...entry, isNew: true }
       })
+    )
+
+  /** A stranger that never got as far as a channel leaves nothing. */
+  const dismiss = (peerId: PeerId): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      guests.has(peerId) && links.get(peerId)?.actor.isStale(0) === true ? forget(peerId) : Effect.void
     )
 
   const hailed = (candidate: IncomingChannel) =>
@@ -101,7 +115,7 @@ export const make = Effect.gen(function* () {
         )
       )
       const { actor, isNew } = yield* entryOf(peerId)
-      if (isNew) yield* contacts.offer(actor.link)
+      if (isNew) guests.add(peerId)
       yield* actor.hail({ channel, scope: channelScope, hello, rest })
     }).pipe(
       Effect.catchAll((error) => Effect.logDebug("a peer's hello failed", error)),
@@ -109,27 +123,48 @@ export const make = Effect.gen(function* () {
       Effect.ensuring(
         Effect.sync(() => {
           const left = (greeting.get(candidate.peerId) ?? 1) - 1
-          if (left === 0) greeting.delete(candidate.peerId)
-          else greeting.set(candidate.peerId, left)
+          if (left > 0) return greeting.set(candidate.peerId, left)
+          strangersGreeting.delete(candidate.peerId)
+          return greeting.delete(candidate.peerId)
         })
       )
     )
 
+  /** Takes a place for a first handshake step and for a channel; says what stands against it. */
+  const objection = ({ peerId }: IncomingChannel, isStranger: boolean): Error | undefined => {
+    const ofPeer = greeting.get(peerId) ?? 0
+    let all = 0
+    let ofStrangers = 0
+    for (const [greeted, count] of greeting) {
+      all += count
+      if (strangersGreeting.has(greeted)) ofStrangers += count
+    }
+    const crowded = all >= maxGreetings || (isStranger && ofStrangers >= Slots.forStrangers(maxGreetings))
+    if (ofPeer >= maxGreetingsPerPeer || crowded) return new Error("too many handshakes at once")
+    const refusal = doorkeeper.admit(peerId, isStranger)
+    if (refusal !== undefined) return refusal
+    if (isStranger) strangersGreeting.add(peerId)
+    greeting.set(peerId, ofPeer + 1)
+    return undefined
+  }
+
+  /** Whether the kernel has to do with the peer. The store is asked only where it makes a difference. */
+  const isKnown = (peerId: PeerId) =>
+    Effect.catchAll(Effect.map(store.findRemote(peerId), Option.isSome), (error) =>
+      Effect.as(Effect.logDebug("whether a peer is known could not be read", error), false)
+    )
+
   const admit = (candidate: IncomingChannel) =>
-    Effect.suspend(() => {
-      const ofPeer = greeting.get(candidate.peerId) ?? 0
-      let all = 0
-      for (const count of greeting.values()) all += count
-      if (ofPeer >= maxGreetingsPerPeer || all >= maxGreetings) {
-        return candidate.refuse(new Error("too many handshakes at once"))
-      }
-      const refusal = doorkeeper.admit(candidate.peerId)
-      if (refusal !== undefined) {
+    Effect.gen(function* () {
+      const { peerId } = candidate
+      const isStranger = !links.has(peerId) || guests.has(peerId)
+      let objected = objection(candidate, isStranger)
+      if (objected !== undefined && isStranger && (yield* isKnown(peerId))) objected = objection(candidate, false)
+      if (objected !== undefined) {
         metrics.refusals()
-        return candidate.refuse(refusal)
+        return yield* candidate.refuse(objected)
       }
-      greeting.set(candidate.peerId, ofPeer + 1)
-      return Effect.zipRight(visited.open, FiberSet.run(greetings, hailed(candidate)))
+      yield* Effect.zipRight(visited.open, FiberSet.run(greetings, hailed(candidate)))
     })
 
   yield* Effect.forkScoped(Effect.forever(Effect.flatMap(factory.incoming.take, admit)))
@@ -155,6 +190,7 @@ export const make = Effect.gen(function* () {
     Effect.suspend(() => {
       const entry = links.get(peerId)
       links.delete(peerId)
+      guests.delete(peerId)
       return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
     })
   const stalePeerTimeout = Duration.toMillis(config.stalePeerTimeout)
@@ -188,7 +224,13 @@ export const make = Effect.gen(function* () {
   return Transport.of({
     localPeerId: factory.localPeerId,
     listenAddresses: factory.listenAddresses,
-    link: (peerId) => running(Effect.map(entryOf(peerId), ({ actor }) => actor.link)),
+    link: (peerId) =>
+      running(
+        Effect.map(entryOf(peerId), ({ actor }) => {
+          guests.delete(peerId)
+          return actor.link
+        })
+      ),
     contacts,
     forget,
     peers: Effect.suspend(() =>

@@ -26,6 +26,15 @@ export const maxFrameSize = 4096
 export const maxIdLength = 128
 
 /**
+ * The highest session that is believed, half of what a number can hold: beyond it, counting on would give numbers that nobody
+ * can read back, not even from the store.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxEpoch: number = 2 ** 52
+
+/**
  * Names one dial of one process, so that a late handshake of an older one is known for what it is.
  *
  * @since 0.1.0
@@ -120,6 +129,7 @@ const readStatement = (incarnationId: string, value: unknown): Statement | undef
   const { acknowledged, base, epoch, next, received, sent, with: peerIncarnationId } = record(value) ?? {}
   return (peerIncarnationId === null || isId(peerIncarnationId)) &&
     isCount(epoch) &&
+    epoch <= maxEpoch &&
     isCount(received) &&
     isCount(sent) &&
     isCount(acknowledged) &&

@@ -242,6 +242,9 @@ const readDelivery = (params: ReadonlyArray<unknown>): Content => {
   }
 }
 
+/** The longest reply key that is taken, in UTF-16 code units; ours have 32. It is said again in the answer, and kept until then. */
+const maxReplyKey = 1024
+
 const readContent = (method: unknown, params: unknown): Content => {
   if (!isList(params)) return malformed("params is not a list")
   const [first, second, third] = params
@@ -249,7 +252,7 @@ const readContent = (method: unknown, params: unknown): Content => {
     case "deliver":
       return readDelivery(params)
     case "redeemURL":
-      return typeof first === "string" && typeof second === "string"
+      return typeof first === "string" && typeof second === "string" && second.length <= maxReplyKey
         ? { _tag: "RedeemUrl", url: first, replyKey: second }
         : malformed("a redemption needs a URL and a reply key")
     case "redeemURLReply":

@@ -210,6 +210,7 @@ describe("RemoteIdentityStored: sealed", () => {
               "ALTER TABLE remotes_identity DROP COLUMN seal",
               "DROP TABLE remotes_issued_urls",
               "DROP TABLE remotes_redemptions",
+              "ALTER TABLE remotes_pending DROP COLUMN expires_at",
               "DELETE FROM remotes_migrations WHERE migration_id > 1"
             ],
             (statement) => sql.unsafe(statement)

@@ -23,7 +23,11 @@ const large = count.map((it) => it % 2 ** 50)
 const statement = (incarnationId: string): FastCheck.Arbitrary<Statement> =>
   FastCheck.tuple(
     FastCheck.option(id, { nil: undefined }),
-    FastCheck.record({ epoch: count, received: count, acknowledged: large }),
+    FastCheck.record({
+      epoch: count.map((it) => Math.min(it, Handshake.maxEpoch)),
+      received: count,
+      acknowledged: large
+    }),
     FastCheck.tuple(large, large, count)
   ).map(([peerIncarnationId, { acknowledged, epoch, received }, [abandoned, pending, sent]]) => {
     const base = acknowledged + 1 + abandoned
@@ -103,7 +107,14 @@ describe("Handshake", () => {
   it("fits into a handshake frame with the longest ids of an ocap-kernel and the largest numbers", () => {
     const incarnationId = "6f1c1f0e-0000-4000-8000-000000000001"
     const most = Number.MAX_SAFE_INTEGER
-    const numbers = { epoch: most, received: most, sent: most - 1, acknowledged: most - 1, base: most, next: most }
+    const numbers = {
+      epoch: Handshake.maxEpoch,
+      received: most,
+      sent: most - 1,
+      acknowledged: most - 1,
+      base: most,
+      next: most
+    }
     const process = "x".repeat(Handshake.maxIdLength)
     const hello: Handshake.Hello = {
       _tag: "handshakeAck",
@@ -284,6 +295,11 @@ describe("Handshake", () => {
         }
       })
     }
+
+    it("takes no session so high that counting on would leave the numbers there are", () => {
+      assert.isTrue(Either.isRight(withSession({ epoch: Handshake.maxEpoch })))
+      assert.isTrue(Either.isLeft(withSession({ epoch: Handshake.maxEpoch + 1 })))
+    })
 
     for (const changes of [
       { acknowledged: 1 },

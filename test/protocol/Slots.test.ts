@@ -33,4 +33,22 @@ describe("Slots", () => {
       }
     }
   )
+
+  it.prop(
+    "keeps a quarter of the places for those who are no strangers, whatever the strangers do",
+    [FastCheck.integer({ min: 1, max: 100 }), FastCheck.nat(200)],
+    ([max, crowd]) => {
+      let slots = Slots.make(max)
+      for (let index = 0; index < crowd; index += 1) slots = Slots.take(slots, 0, true) ?? slots
+      assert.strictEqual(slots.used, Math.min(crowd, Slots.forStrangers(max)))
+      for (let left = Math.floor(max / 4); left > 0; left -= 1) {
+        const taken = Slots.take(slots, 0)
+        assert(taken !== undefined)
+        slots = taken
+      }
+      for (let left = slots.strangers; left > 0; left -= 1) slots = Slots.release(slots, 1, true)
+      assert.strictEqual(slots.strangers, 0)
+      assert.isDefined(Slots.take(slots, 0, true))
+    }
+  )
 })

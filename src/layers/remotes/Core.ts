@@ -50,6 +50,8 @@ export interface Conversation {
   readonly waiters: Map<number, Waiter>
   /** Refusals, by the number of what was refused; the newest of them only. */
   readonly refused: Map<number, DeliveryRejectedError>
+  /** The highest number that was refused; a peer refuses in order, and each message once. */
+  refusedThrough: number
   settled: number
   ended: OutcomeUnknownError | NetworkStoppedError | undefined
 }
@@ -153,6 +155,8 @@ export interface Core {
   conversation: Conversation
   outbox: Outbox.Outbox
   channel: OpenChannel | undefined
+  /** The channel that this side hung up, until the link tells of its end: before that the link must not be forgotten. */
+  hungUp: number | undefined
   staged: Staged
   /** Messages up to this number are no longer in the store. */
   removed: number
@@ -210,6 +214,7 @@ export const nothingStaged = (): Staged => ({
 export const makeConversation = (settled: number): Conversation => ({
   waiters: new Map(),
   refused: new Map(),
+  refusedThrough: 0,
   settled,
   ended: undefined
 })
@@ -252,6 +257,7 @@ export const make = (
   conversation: makeConversation(record.acknowledgedSeq),
   outbox: Outbox.make(record.nextSeq),
   channel: undefined,
+  hungUp: undefined,
   staged: nothingStaged(),
   removed: record.acknowledgedSeq,
   pendingBytes,
@@ -279,7 +285,11 @@ export const make = (
  * @internal
  */
 export const isForgettable = (core: Core): boolean =>
-  !core.known && !core.adopted && SendWindow.pending(core.window) === 0 && core.reservedMessages === 0
+  !core.known &&
+  !core.adopted &&
+  core.hungUp === undefined &&
+  SendWindow.pending(core.window) === 0 &&
+  core.reservedMessages === 0
 
 /**
  * Nothing is on its way: there is another channel, or none.
@@ -424,6 +434,7 @@ const maxRefused = 1024
  */
 export const noteRefusal = (conversation: Conversation, error: DeliveryRejectedError): void => {
   conversation.refused.set(error.seq, error)
+  conversation.refusedThrough = Math.max(conversation.refusedThrough, error.seq)
   const [oldest] = conversation.refused.keys()
   if (conversation.refused.size > maxRefused && oldest !== undefined) conversation.refused.delete(oldest)
 }

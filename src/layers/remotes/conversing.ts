@@ -371,6 +371,7 @@ const watchGap = ({ core, gapDeadline }: Converser, channel: OpenChannel, tookAn
 const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string) =>
   Effect.gen(function* () {
     const error = new ProtocolViolationError({ peerId: core.peerId, reason })
+    core.hungUp = channel.number
     yield* Effect.logWarning(error.message)
     yield* link.drop(channel.number, error)
   })
@@ -433,6 +434,7 @@ const onLost = (converser: Converser, number: number, error: LinkError) =>
   Effect.suspend(() => {
     const { ackDeadline, core, delayedAck, gapDeadline, link, notify } = converser
     if (core.channel?.number === number) core.channel = undefined
+    if (core.hungUp === number) core.hungUp = undefined
     if (core.channel === undefined) {
       ackDeadline.disarm()
       delayedAck.disarm()

@@ -6,10 +6,13 @@ import type { StoreError } from "../../errors/StoreError.ts"
 import { UnknownOcapUrlError } from "../../errors/IdentityError.ts"
 import { DeliveryRejectedError } from "../../errors/RemoteError.ts"
 import type { Delivery } from "../../protocol/Delivery.ts"
+import * as Room from "../../protocol/Room.ts"
+import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 import type { Hole } from "../../protocol/EarlyMessages.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
+import type { Options } from "../../services/RemotesConfig.ts"
 import type { DeadLetterReason, Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Core, Sequenced } from "./Core.ts"
 import { noteRefusal } from "./Core.ts"
@@ -26,6 +29,7 @@ export interface Receiver {
   readonly port: KernelPort["Type"]
   readonly identity: RemoteIdentity["Type"]
   readonly participant: Participant
+  readonly config: Options
   readonly redemptions: Pick<Redemptions, "answer" | "isAwaited">
 }
 
@@ -102,6 +106,20 @@ const refuse = (receiver: Receiver, message: Sequenced, refused: Refused) => {
   return keepLetter(receiver, message, refused)
 }
 
+/**
+ * Whether so much waits for the peer already that no answer is added to it. An honest peer takes its answers: what it asks
+ * beyond this is consumed in silence, and it has a deadline. Holding the line instead could have two kernels wait for each other.
+ */
+const isOverloaded = ({ config, core }: Receiver): boolean =>
+  SendWindow.pending(core.window) + core.staged.bodies.length >= Room.hardLimits(config, "kernel").messages
+
+/**
+ * Whether so many refusals wait for the peer that nothing more of it is taken until it has seen some. An honest peer has at most
+ * as many messages on their way as it may have pending, and so never comes near.
+ */
+const mustWait = ({ config, core }: Receiver): boolean =>
+  core.refusals.length + core.staged.refusals.length >= 2 * Room.hardLimits(config, "kernel").messages
+
 /** A peer that may be guessing is not told whether a URL was ever good. */
 const badReference = new UnknownOcapUrlError({ reason: "BadReference" }).message
 
@@ -122,13 +140,17 @@ const answerRedemption = (receiver: Receiver, url: string, replyKey: string) => 
   })
 }
 
+/** The highest number of ours that was refused, in the open transaction or before it. */
+const refusedThrough = ({ conversation, staged }: Core): number =>
+  Math.max(conversation.refusedThrough, staged.letters.findLast(({ reason }) => reason === "RejectedByPeer")?.seq ?? 0)
+
 /** Our message was refused: its body moves from what is pending to the dead letters. */
 const noteRejected = (
   { core, store }: Receiver,
   { code, reason, seq }: Extract<WireMessage.Content, { _tag: "Rejected" }>
 ) =>
   Effect.gen(function* () {
-    if (seq > core.window.sent || seq <= core.window.settled) return
+    if (seq > core.window.sent || seq <= Math.max(core.window.settled, refusedThrough(core))) return
     const at = yield* Clock.currentTimeMillis
     const [message] = yield* store.readPending(core.peerId, { fromSeq: seq, maxMessages: 1, maxBytes: 1 })
     const { epoch, peerId } = core
@@ -164,6 +186,7 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
         refused: (refused) => refuse(receiver, message, refused)
       })
     case "RedeemUrl":
+      if (isOverloaded(receiver)) return Effect.logDebug("a redemption is not answered: too much waits for the peer")
       return answerRedemption(receiver, content.url, content.replyKey)
     case "RedeemUrlReply":
       return receiver.redemptions.answer(content)
@@ -193,7 +216,7 @@ export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>):
     Effect.suspend(() => {
       let count = 0
       const takeAll = Effect.whileLoop({
-        while: () => count < messages.length,
+        while: () => count < messages.length && !mustWait(receiver),
         body: () => {
           const message = messages[count]
           return message === undefined ? Effect.void : take(receiver, message)

@@ -74,6 +74,10 @@ export interface LinkOptions {
   readonly factory: ConnectionFactory["Type"]
   readonly speaker: Speaker
   readonly doorkeeper: Doorkeeper
+  /** Runs when the first channel comes into service before anybody has read the link. */
+  readonly onContact: (link: Link) => Effect.Effect<void>
+  /** Runs when the link comes to rest and nobody has read it yet. */
+  readonly onIdle: Effect.Effect<void>
 }
 
 /** A channel on which the handshake is done or under way, and the scope that it lives in. */
@@ -295,6 +299,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       metrics.connections(1)
       metrics.handshakes()
       if (hadChannel) metrics.reconnects()
+      else if (!adopted) yield* options.onContact(link)
       hadChannel = true
       yield* Effect.logDebug("channel open").pipe(
         Effect.annotateLogs({ address: channel.address, direction: channel.direction, verdict: greeted.verdict._tag })
@@ -391,6 +396,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       }
       if (state.phase !== before) yield* SubscriptionRef.set(status, stateOf(state, current))
       if (letter.done !== undefined) yield* Deferred.succeed(letter.done, undefined)
+      if (state.phase._tag === "Idle" && before._tag !== "Idle" && !adopted) yield* options.onIdle
     })
 
   const actorFiber = yield* Effect.forever(Effect.flatMap(letters.take, handle)).pipe(

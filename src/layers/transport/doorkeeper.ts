@@ -18,8 +18,11 @@ export interface Doorkeeper {
   /** Takes a place for a channel to the peer, to be given back with `free`; says why not, if there is none. */
   readonly reserve: (peerId: PeerId) => ResourceLimitError | undefined
   readonly free: (peerId: PeerId) => void
-  /** As `reserve`, for a stream that the peer opened; `leave` follows when it has ended in both directions. */
-  readonly admit: (peerId: PeerId) => ResourceLimitError | undefined
+  /**
+   * As `reserve`, for a stream that the peer opened; `leave` follows when it has ended in both directions. A stranger gets
+   * none of the places that are kept for others.
+   */
+  readonly admit: (peerId: PeerId, isStranger?: boolean) => ResourceLimitError | undefined
   readonly leave: (peerId: PeerId) => void
   /** Forgets peers of which nothing counts any more. */
   readonly sweep: () => void
@@ -41,15 +44,18 @@ export const makeDoorkeeper = (options: Options): Effect.Effect<Doorkeeper> =>
     }
     const held = new Map<PeerId, number>()
     const guests = new Map<PeerId, Admission.State>()
+    /** Who took its place as a stranger. */
+    const strangers = new Set<PeerId>()
     let slots = Slots.make(options.maxConcurrentConnections)
     let sweepAt = crowd
 
-    const reserve = (peerId: PeerId): ResourceLimitError | undefined => {
+    const reserve = (peerId: PeerId, isStranger = false): ResourceLimitError | undefined => {
       const count = held.get(peerId) ?? 0
-      const taken = Slots.take(slots, count)
+      const taken = Slots.take(slots, count, isStranger)
       if (taken === undefined) {
         return new ResourceLimitError({ limit: "connections", current: slots.used, max: slots.max })
       }
+      if (isStranger && count === 0) strangers.add(peerId)
       slots = taken
       held.set(peerId, count + 1)
       return undefined
@@ -57,9 +63,12 @@ export const makeDoorkeeper = (options: Options): Effect.Effect<Doorkeeper> =>
     const free = (peerId: PeerId): void => {
       const count = held.get(peerId) ?? 0
       if (count === 0) return
-      slots = Slots.release(slots, count)
-      if (count === 1) held.delete(peerId)
-      else held.set(peerId, count - 1)
+      slots = Slots.release(slots, count, strangers.has(peerId))
+      if (count > 1) held.set(peerId, count - 1)
+      else {
+        held.delete(peerId)
+        strangers.delete(peerId)
+      }
     }
     const sweep = (): void => {
       const now = monotonic(clock)
@@ -69,10 +78,10 @@ export const makeDoorkeeper = (options: Options): Effect.Effect<Doorkeeper> =>
     return {
       reserve,
       free,
-      admit: (peerId) => {
+      admit: (peerId, isStranger) => {
         const admitted = Admission.admit(limits, guests.get(peerId) ?? Admission.empty, monotonic(clock))
         if (Either.isLeft(admitted)) return new ResourceLimitError(admitted.left)
-        const refusal = reserve(peerId)
+        const refusal = reserve(peerId, isStranger)
         if (refusal !== undefined) return refusal
         guests.set(peerId, admitted.right)
         if (guests.size > sweepAt) sweep()
