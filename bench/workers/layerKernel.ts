@@ -125,7 +125,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
     const enqueue = Effect.fnUntraced(function* ({ count, peerId, size }: HowMany & Pick<Enqueue, "peerId">) {
       const handle = yield* remotes.get(peerId)
       const started = performance.now()
-      yield* sendTo(handle, { count, size, turns: Infinity })
+      yield* Effect.asVoid(sendTo(handle, { count, size, turns: Infinity }))
       return { millis: performance.now() - started }
     }, Effect.orDie)
 
