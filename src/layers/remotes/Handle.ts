@@ -183,6 +183,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     config,
     pacer: yield* makePacer(config.maxMessagesPerSecond, wake),
     participant,
+    mayAnswer: () => admission.objectionInTurn("kernel", 0) === undefined,
     redemptions,
     ackDeadline,
     delayedAck,

@@ -8,7 +8,7 @@ import { DeliveryRejectedError } from "../../errors/RemoteError.ts"
 import type { Delivery } from "../../protocol/Delivery.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 import type { Hole } from "../../protocol/EarlyMessages.ts"
-import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
+import { type DeliveryRefused, KernelBusy, type KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { DeadLetterReason, Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Core, Sequenced } from "./Core.ts"
@@ -27,6 +27,8 @@ export interface Receiver {
   readonly identity: RemoteIdentity["Type"]
   readonly participant: Participant
   readonly redemptions: Pick<Redemptions, "answer" | "isAwaited">
+  /** Whether there is room for an answer: a peer that acknowledges none gets no more of them. */
+  readonly mayAnswer: () => boolean
 }
 
 interface Refused {
@@ -164,7 +166,7 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
         refused: (refused) => refuse(receiver, message, refused)
       })
     case "RedeemUrl":
-      return answerRedemption(receiver, content.url, content.replyKey)
+      return receiver.mayAnswer() ? answerRedemption(receiver, content.url, content.replyKey) : new KernelBusy({})
     case "RedeemUrlReply":
       return receiver.redemptions.answer(content)
     case "Rejected":
