@@ -49,7 +49,10 @@ export class History {
   readonly sent = new Map<string, Sent>()
   readonly outcomes: Array<Outcome> = []
   readonly problems: Array<string> = []
-  /** When a kernel last went on with an older disk, or none. */
+  /** Kernels that went on with an older disk, and kernels that went on with none. */
+  readonly restored = new Set<string>()
+  readonly wiped = new Set<string>()
+  /** When a kernel last did one or the other. */
   readonly rolledBack = new Map<string, number>()
   /** Who gave up whom. */
   readonly givenUp = new Set<string>()

@@ -97,14 +97,26 @@ const misreported = (history: History, { forgotten, from, received, sent, to, un
   })
 }
 
-/** The end of a conversation is told only where there is a reason for it. */
+/** Whether there is a reason to tell a kernel that its conversation with a peer ended, and the one that is told. */
+const isDue = ({ givenUp, restored, wiped }: History, name: string, peer: string, why: string): boolean => {
+  switch (why) {
+    case "GivenUpError":
+      return givenUp.has(`${name}>${peer}`)
+    case "PeerRestartedError":
+      return wiped.has(peer)
+    case "SessionResetError":
+      return restored.has(name) || restored.has(peer)
+    default:
+      return false
+  }
+}
+
 const told = (history: History, { committed, name }: Remains): ReadonlyArray<string> =>
-  committed.flatMap((it) => {
-    if (it._tag !== "Told") return []
-    const isDue =
-      lastOf(history, [name, it.peer]) >= 0 || (it.why === "GivenUpError" && history.givenUp.has(`${name}>${it.peer}`))
-    return isDue ? [] : [`${name} was told without a reason that the conversation with ${it.peer} ended: ${it.why}`]
-  })
+  committed.flatMap((it) =>
+    it._tag === "Told" && !isDue(history, name, it.peer, it.why)
+      ? [`${name} was told without a reason that the conversation with ${it.peer} ended: ${it.why}`]
+      : []
+  )
 
 /**
  * What is wrong with a run, from what kernels handed in and got, and what they were told; the empty list if nothing is.

@@ -269,6 +269,7 @@ export const make = Effect.fnUntraced(function* (
       committed = copy.committed
       copy = undefined
       history.rolledBack.set(name, time.now())
+      history.restored.add(name)
       return true
     },
     loseDisk: () => {
@@ -277,6 +278,7 @@ export const make = Effect.fnUntraced(function* (
       committed = []
       copy = undefined
       history.rolledBack.set(name, time.now())
+      history.wiped.add(name)
     },
     sleep: () => processor.sleep(),
     wake: () => processor.wake(),
