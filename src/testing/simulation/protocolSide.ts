@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import { StreamResetError } from "../../errors/ConnectionError.ts"
 import type { Hello } from "../../protocol/Handshake.ts"
+import * as Rate from "../../protocol/Rate.ts"
 import * as LinkMachine from "../../protocol/LinkMachine.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
@@ -177,9 +178,13 @@ export class Side implements End {
       process: `${this.name} ${this.life}`,
       wins: this.wins,
       backoff: { base: 500, cap: 10_000 },
+      slowBackoff: { base: 500, cap: 30_000 },
+      dialRate: Rate.perMinute(10),
+      paced: this.error,
       superseded: this.error
     }
-    const moment = { now: this.around.now(), random: this.around.random() }
+    const now = this.around.now()
+    const moment = { now, monotonic: now, random: this.around.random() }
     const [next, commands] = LinkMachine.step(settings, this.link, event, moment)
     this.link = next
     for (const command of commands) this.carryOut(command, event)
@@ -232,7 +237,8 @@ export class Side implements End {
   }
 
   private hello(_tag: Hello["_tag"], dial: number, after: LinkMachine.State["established"]): Hello {
-    const extensions = { statement: this.statement(), process: `${this.name} ${this.life}`, dial, after }
+    const process = `${this.name} ${this.life}`
+    const extensions = { statement: this.statement(), process, dial, after, limits: undefined }
     return { _tag, incarnationId: this.stored.incarnationId, extensions }
   }
 
@@ -404,7 +410,7 @@ export class Side implements End {
   }
 
   private fail(token: number): void {
-    this.feed({ _tag: "Failed", token, error: this.error, code: this.error._tag, hopeless: false })
+    this.feed({ _tag: "Failed", token, error: this.error, code: this.error._tag, hopeless: false, undialed: false })
     this.drop(token)
   }
 

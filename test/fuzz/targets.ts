@@ -1,0 +1,263 @@
+/** What is fuzzed, and what must hold whatever the input. Each takes one input at once; what does not hold is thrown. */
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { RemotesConfig } from "effect-remotes"
+import * as EarlyMessages from "../../src/protocol/EarlyMessages.ts"
+import * as Frame from "../../src/protocol/Frame.ts"
+import * as Handshake from "../../src/protocol/Handshake.ts"
+import * as HeldLine from "../../src/protocol/HeldLine.ts"
+import * as OcapUrl from "../../src/protocol/OcapUrl.ts"
+import * as PeerId from "../../src/protocol/PeerId.ts"
+import * as Probe from "../../src/protocol/Probe.ts"
+import * as ReceiveWindow from "../../src/protocol/ReceiveWindow.ts"
+import * as RelayPool from "../../src/protocol/RelayPool.ts"
+import * as SendWindow from "../../src/protocol/SendWindow.ts"
+import * as Session from "../../src/protocol/Session.ts"
+import * as WireMessage from "../../src/protocol/WireMessage.ts"
+import * as assert from "./hold.ts"
+import type { Draw } from "./mutate.ts"
+import { bentBytes, bentText, garbage } from "./mutate.ts"
+import { hello, message } from "./traffic.ts"
+
+export interface Target {
+  readonly name: string
+  readonly about: string
+  readonly input: (draw: Draw) => void
+}
+
+const largest = 4096
+
+/** Cuts bytes into chunks of any sizes. */
+const chunksOf = (draw: Draw, bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const chunks: Array<Uint8Array> = []
+  for (let from = 0; from < bytes.length;) {
+    const size = 1 + draw.below(draw.pick([2, 20, 5000]))
+    chunks.push(bytes.slice(from, from + size))
+    from += size
+  }
+  return chunks
+}
+
+const stream = (draw: Draw): Uint8Array => {
+  const frames = Frame.encode(Array.from({ length: 1 + draw.below(4) }, () => bentBytes(draw, message(draw, 1))))
+  if (draw.chance(2)) return frames
+  const bent = new Uint8Array([...frames, ...garbage(draw, 16)])
+  bent[draw.below(bent.length)] = draw.below(256)
+  return draw.chance(4) ? garbage(draw, 64) : bent
+}
+
+/** All frames that a stream holds before it is broken, and why it is. */
+const readStream = (chunks: ReadonlyArray<Uint8Array>) => {
+  const decoder = Frame.makeDecoder(largest)
+  const frames: Array<Uint8Array> = []
+  for (const chunk of chunks) {
+    const decoded = decoder.push(chunk)
+    if (Either.isLeft(decoded)) return { frames: [...frames, ...decoder.beforeViolation()], end: decoded.left }
+    frames.push(...decoded.right)
+    assert.isAtMost(decoder.pendingBytes(), largest + 3)
+  }
+  return { frames, end: decoder.pendingBytes() }
+}
+
+const frames: Target = {
+  name: "frames",
+  about: "the frame decoder: what is read does not depend on where chunks begin, nor grow beyond the limit",
+  input: (draw) => {
+    const bytes = stream(draw)
+    const whole = readStream([bytes])
+    const pieces = readStream(chunksOf(draw, bytes))
+    assert.deepStrictEqual(pieces, whole)
+    assert.isTrue(whole.frames.every(({ length }) => length <= largest))
+    if (whole.end === 0) assert.deepStrictEqual(Frame.encode(whole.frames), bytes)
+  }
+}
+
+const checkMessage = (frame: Uint8Array): void => {
+  const decoded = WireMessage.decode(frame)
+  if (Either.isLeft(decoded)) {
+    assert.match(decoded.left, /^[\x20-\x7e]{1,200}$/)
+    return
+  }
+  const read = decoded.right
+  if (read._tag === "Handshake" || read._tag === "Credit") return
+  assert.isTrue(Number.isSafeInteger(read.ack) && read.ack >= 0)
+  if (read._tag === "Ack") return
+  assert.isTrue(Number.isSafeInteger(read.seq) && read.seq >= 1)
+  if (read.content._tag === "Malformed") return
+  assert.deepStrictEqual(WireMessage.decodeBody(WireMessage.encodeBody(read.content)), read.content)
+}
+
+const messages: Target = {
+  name: "messages",
+  about: "the message decoder: what it understands it can write and read again, what it does not it names safely",
+  input: (draw) => {
+    const frame = draw.chance(10) ? garbage(draw, 64) : bentBytes(draw, message(draw, 1 + draw.below(5)))
+    checkMessage(frame)
+    WireMessage.decodeBody(frame)
+    Probe.isProbe(frame)
+  }
+}
+
+const handshakes: Target = {
+  name: "handshakes",
+  about: "the handshake decoder: what it understands can be said again, and both sides settle on the same",
+  input: (draw) => {
+    const frame = bentBytes(draw, hello(draw, "evil", draw.pick(["handshake", "handshakeAck"])))
+    const decoded = Handshake.decode(draw.pick(["handshake", "handshakeAck"]), frame)
+    Handshake.decodeConfirmation(draw.below(4), frame)
+    if (Either.isLeft(decoded)) return assert.match(decoded.left, /^[\x20-\x7e]{1,200}$/)
+    const { right: said } = decoded
+    assert.deepStrictEqual(Handshake.decode(said._tag, Handshake.encode(said)), decoded)
+    if (said.extensions === undefined) return
+    const { statement: theirs } = said.extensions
+    const epoch = draw.below(4)
+    const base = 1 + draw.below(3)
+    const mine: Session.Statement = {
+      incarnationId: "there",
+      peerIncarnationId: draw.pick<string | undefined>([undefined, "evil", "other"]),
+      epoch,
+      received: draw.below(4),
+      sent: base,
+      acknowledged: base - 1,
+      base,
+      next: base + 1
+    }
+    const verdict = Session.settle(mine, theirs)
+    assert.strictEqual(Session.settle(theirs, mine).epoch, verdict.epoch)
+    assert.isTrue(Number.isSafeInteger(verdict.epoch) && verdict.epoch >= 0)
+  }
+}
+
+const peerId = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+
+const urls: Target = {
+  name: "urls",
+  about: "the OCAP URL parser, peer ids and addresses: what is read can be written and read again",
+  input: (draw) => {
+    const text = bentText(draw, `ocap:zOid@${peerId},/ip4/127.0.0.1/tcp/1/p2p/${peerId},/dns4/x.example/tcp/2`)
+    PeerId.fromString(bentText(draw, peerId))
+    RelayPool.isAddress(bentText(draw, "/ip4/127.0.0.1/tcp/1/ws/p2p-circuit"))
+    const parsed = OcapUrl.parse(text)
+    if (Either.isLeft(parsed)) return assert.notInclude(parsed.left.message, "zOid")
+    const { right: parts } = parsed
+    assert.isAtMost(parts.hints.length, OcapUrl.maxHints)
+    assert.deepStrictEqual(Either.flatMap(OcapUrl.format(parts), OcapUrl.parse), parsed)
+  }
+}
+
+interface Refusal {
+  readonly _tag: string
+  readonly message: string
+}
+
+const safe = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+$/u
+
+const checkOptions = <A>(read: Either.Either<A, Refusal>): void => {
+  if (Either.isRight(read)) return
+  assert.match(read.left.message, safe)
+  assert.isAtMost(read.left.message.length, 21_000)
+}
+
+const names = Object.keys(RemotesConfig.Options.fields)
+
+const variable = (name: string): string => `REMOTES_${name.replace(/[A-Z]/gu, (it) => `_${it}`).toUpperCase()}`
+
+const value = (draw: Draw): unknown =>
+  draw.pick<unknown>([
+    bentText(draw, draw.pick(["10 seconds", "1", "no limit", "fail", "true"])),
+    draw.pick([0, -1, 1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY, 5000]),
+    null,
+    undefined,
+    {},
+    [bentText(draw, "x")],
+    { after: bentText(draw, "1 hour") }
+  ])
+
+const options: Target = {
+  name: "options",
+  about: "the option parsers, for code, environment and query string: one safe message for whatever is wrong",
+  input: (draw) => {
+    const name = draw.pick(["ackTimeout", ...names])
+    checkOptions(
+      Effect.runSync(Effect.either(RemotesConfig.make({ [bentText(draw, name)]: value(draw), [name]: value(draw) })))
+    )
+    const query = names.slice(0, draw.below(4)).map((it) => `${it}=${draw.below(5000)}`)
+    checkOptions(RemotesConfig.fromQueryString(bentText(draw, `?${name}Ms=100&giveUp=never&${query.join("&")}`)))
+    const environment = ConfigProvider.fromMap(
+      new Map([[variable(name), bentText(draw, draw.pick(["10 seconds", "7"]))]])
+    )
+    const read = Effect.either(Effect.withConfigProvider(RemotesConfig.fromConfig, environment))
+    Effect.runSync(read)
+  }
+}
+
+const checkWindow = (window: SendWindow.SendWindow): void => {
+  assert.isTrue(Object.values(window).every(Number.isSafeInteger))
+  assert.isAtMost(window.settled, window.acknowledged)
+  assert.isBelow(window.sent, window.next)
+  assert.isAtMost(window.base, window.next)
+  assert.isAtLeast(SendWindow.pending(window), 0)
+}
+
+/** A peer's whole channel through everything that is pure: hello, then frames, against a window with messages on their way. */
+const conversations: Target = {
+  name: "conversations",
+  about: "the inbound state machine: hello, then bent messages, against the windows of a kernel that has sent some",
+  input: (draw) => {
+    const greeting = Handshake.decode("handshake", bentBytes(draw, hello(draw, "evil")))
+    if (Either.isLeft(greeting)) return
+    const { extensions } = greeting.right
+    const mine = {
+      ...Session.firstStatement("there"),
+      peerIncarnationId: draw.pick<string | undefined>([undefined, "evil"]),
+      sent: 2,
+      next: 4
+    }
+    const theirs = extensions?.statement
+    const verdict = theirs && Session.settle(mine, theirs)
+    const said = verdict && theirs && Session.carriedOver(verdict, theirs, "there")
+    const ended = verdict !== undefined && Session.isEnding(verdict)
+    const record = ended
+      ? { nextSeq: 1, sentSeq: 0, baseSeq: 1, acknowledgedSeq: 0 }
+      : { nextSeq: 4, sentSeq: 2, baseSeq: 1, acknowledgedSeq: 0 }
+    let window = SendWindow.open(SendWindow.make(record), said)
+    let received = 0
+    let early: EarlyMessages.EarlyMessages<number> = EarlyMessages.empty
+    const waiting: Array<Uint8Array> = []
+    for (let index = 0; index < 20; index += 1) {
+      const frame = draw.chance(3)
+        ? bentBytes(draw, message(draw, received + 1))
+        : new TextEncoder().encode(message(draw, received + 1))
+      const decoded = WireMessage.decode(frame)
+      if (Either.isLeft(decoded)) break
+      const { right: read } = decoded
+      if (read._tag === "Handshake") continue
+      waiting.push(frame)
+      const next = SendWindow.acknowledge(window, read.ack)
+      if (Either.isLeft(next)) break
+      window = SendWindow.settle(next.right, received)
+      checkWindow(window)
+      if (read._tag === "Ack") continue
+      if (extensions === undefined) {
+        const arrived = EarlyMessages.arrive(early, received, { seq: read.seq, bytes: frame.length, message: read.seq })
+        early = arrived.early
+        for (const seq of arrived.taken) {
+          assert.isAbove(seq, received)
+          received = seq
+        }
+        assert.isAtMost(early.held.length, EarlyMessages.defaultLimits.messages)
+      } else {
+        const place = ReceiveWindow.place(received, read.seq, said?.base)
+        if (place === "early") break
+        if (place === "next") received = read.seq
+      }
+    }
+    const heard = HeldLine.listen(0, [], waiting)
+    assert.isTrue(Number.isSafeInteger(heard.ack) && heard.arrived <= waiting.length)
+    const passed = EarlyMessages.pass(EarlyMessages.wait(early, 0, true), received, 20_000, 15_000)
+    if (passed !== undefined) assert.isAtMost(passed.hole.from, passed.hole.through)
+  }
+}
+
+export const targets: ReadonlyArray<Target> = [frames, messages, handshakes, urls, options, conversations]
