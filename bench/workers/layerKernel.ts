@@ -125,7 +125,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
     const enqueue = Effect.fnUntraced(function* ({ count, peerId, size }: HowMany & Pick<Enqueue, "peerId">) {
       const handle = yield* remotes.get(peerId)
       const started = performance.now()
-      yield* sendTo(handle, { count, size, turns: Infinity })
+      yield* Effect.asVoid(sendTo(handle, { count, size, turns: Infinity }))
       return { millis: performance.now() - started }
     }, Effect.orDie)
 
@@ -198,7 +198,10 @@ export const layerKernel = (options: KernelOptions) =>
           ER.RemotesConfig.layer({
             maxPendingMessages: options.maxPendingMessages,
             maxPendingBytes: Math.max(64 * 1_048_576, 1024 * options.maxPendingMessages),
-            maxMessageSize: 2 * 1_048_576
+            maxMessageSize: 2 * 1_048_576,
+            // They are there against floods, and are lower than what goes through here.
+            maxInboundMessagesPerSecond: Infinity,
+            maxInboundBytesPerSecond: Infinity
           })
         ),
         Layer.provide(Logger.minimumLogLevel(LogLevel.Error))
