@@ -14,6 +14,13 @@ export class BenchFailed extends Data.TaggedError("BenchFailed")<{ readonly sent
   }
 }
 
+/** A figure that is worth knowing beside those that are judged. */
+export interface Beside {
+  readonly what: string
+  readonly value: number
+  readonly unit: string
+}
+
 /** One line of the table: what was measured, and what it is to be. */
 export interface Measured {
   readonly name: string
@@ -23,8 +30,7 @@ export interface Measured {
   readonly unit: string
   readonly target: Target
   readonly pairs: ReadonlyArray<Pair>
-  /** What is worth knowing beside it, such as a figure that is not judged. */
-  readonly notes: ReadonlyArray<string>
+  readonly beside: ReadonlyArray<Beside>
 }
 
 /** What a row runs in. */

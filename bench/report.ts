@@ -1,30 +1,42 @@
 /**
  * What a run has found, for people and for programs.
  */
+import * as Schema from "effect/Schema"
 import type { Measured } from "./Row.ts"
-import type { Spread, Target } from "./statistics.ts"
 import { figures, isMet, spreadOf } from "./statistics.ts"
 
+const Spread = Schema.Struct({ median: Schema.Number, min: Schema.Number, max: Schema.Number })
+
+const Target = Schema.Struct({
+  figure: Schema.Literal("ratio", "difference", "ours"),
+  sense: Schema.Literal("at least", "at most"),
+  limit: Schema.Number
+})
+
+const Beside = Schema.Struct({ what: Schema.String, value: Schema.Number, unit: Schema.String })
+
 /** One line of the table, judged. */
-export interface Line {
-  readonly name: string
-  readonly what: string
-  readonly against: string | undefined
-  readonly unit: string
-  readonly target: Target
-  readonly ours: Spread
-  readonly raw: Spread | undefined
-  readonly figure: Spread
-  readonly met: boolean
-  readonly notes: ReadonlyArray<string>
-}
+export const Line = Schema.Struct({
+  name: Schema.String,
+  what: Schema.String,
+  against: Schema.optional(Schema.String),
+  unit: Schema.String,
+  target: Target,
+  ours: Spread,
+  raw: Schema.optional(Spread),
+  figure: Spread,
+  met: Schema.Boolean,
+  beside: Schema.Array(Beside)
+})
+export type Line = typeof Line.Type
 
 /** What the JSON file holds. */
-export interface Report {
-  readonly machine: string
-  readonly repetitions: number
-  readonly lines: ReadonlyArray<Line>
-}
+export const Report = Schema.Struct({
+  machine: Schema.String,
+  repetitions: Schema.Number,
+  lines: Schema.Array(Line)
+})
+export type Report = typeof Report.Type
 
 export const lineOf = ({ pairs, ...measured }: Measured): Line => ({
   ...measured,
@@ -39,7 +51,7 @@ const number = (value: number): string => {
   return value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits })
 }
 
-const spread = ({ max, median, min }: Spread): string => `${number(median)} (${number(min)}–${number(max)})`
+const spread = ({ max, median, min }: typeof Spread.Type): string => `${number(median)} (${number(min)}–${number(max)})`
 
 const figureUnit = ({ target, unit }: Pick<Line, "target" | "unit">): string =>
   target.figure === "ratio" ? "×" : ` ${unit}`
@@ -64,4 +76,4 @@ export const table = (lines: ReadonlyArray<Line>): string => {
 
 /** What is worth knowing beside the table. */
 export const notes = (lines: ReadonlyArray<Line>): ReadonlyArray<string> =>
-  lines.flatMap((line) => line.notes.map((note) => `${line.name}: ${note}`))
+  lines.flatMap((line) => line.beside.map(({ unit, value, what }) => `${line.name}: ${what}: ${number(value)} ${unit}`))

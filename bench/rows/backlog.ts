@@ -29,7 +29,7 @@ const fill = (bench: Bench, peerId: string) =>
   )
 
 const line = (
-  it: Pick<Measured, "name" | "what" | "unit" | "target" | "against" | "notes">,
+  it: Pick<Measured, "name" | "what" | "unit" | "target" | "against" | "beside">,
   ours: number,
   raw = ours
 ) => ({
@@ -51,7 +51,7 @@ export const backlog: Row = {
       const drained = yield* kernel.ask(new Connect(whereabouts))
       const drainRate = (count * 1000) / drained.millis
       const steady = yield* kernel.ask(new Send({ count: rateCount, size }))
-      const alone = { against: undefined, notes: [] }
+      const alone = { against: undefined, beside: [] }
       return [
         line(
           {
@@ -60,7 +60,7 @@ export const backlog: Row = {
             unit: "MiB",
             target: { figure: "ours", sense: "at most", limit: 64 },
             against: undefined,
-            notes: [`accepted at ${Math.round(filled.perSecond)} msg/s`]
+            beside: [{ what: "accepted", value: filled.perSecond, unit: "msg/s" }]
           },
           filled.growth
         ),
@@ -81,7 +81,7 @@ export const backlog: Row = {
             against: "durable one way",
             unit: "msg/s",
             target: { figure: "ratio", sense: "at least", limit: 1 },
-            notes: []
+            beside: []
           },
           drainRate,
           (rateCount * 1000) / steady.millis

@@ -31,7 +31,7 @@ export const both: Row = {
             ours: perCpuSecond(2 * count, Effect.all([there, back], { concurrency: 2 })),
             raw: perCpuSecond(2 * count, Effect.all([there, back]))
           }),
-          notes: []
+          beside: []
         }
       ]
     })

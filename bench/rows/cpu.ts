@@ -31,7 +31,7 @@ export const cpu: Row = {
             ours: Effect.map(cpuOf(send, ours), (cpuMicros) => cpuMicros / count),
             raw: Effect.map(cpuOf(coalesced, raw), (cpuMicros) => cpuMicros / rawCount)
           }),
-          notes: []
+          beside: []
         }
       ]
     })

@@ -38,7 +38,7 @@ export const roundTrip: Row = {
         unit: "µs",
         target: { figure: "ratio", sense: "at most", limit },
         pairs: pairs.map((pair) => ({ ours: at(part)(pair.ours), raw: at(part)(pair.raw) })),
-        notes: []
+        beside: []
       })
       return [line("p50", 0.5, 1.5), line("p99", 0.99, 2)]
     })
@@ -69,7 +69,7 @@ export const commitToAck: Row = {
             ours: Effect.map(ours.near.ask(new Acknowledged({ count, size })), at(0.5)),
             raw: baseline
           }),
-          notes: []
+          beside: []
         }
       ]
     })

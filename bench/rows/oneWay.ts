@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import { interleaved } from "../interleaved.ts"
-import type { Bench, Measured, Row } from "../Row.ts"
+import type { Beside, Bench, Measured, Row } from "../Row.ts"
 import { median } from "../statistics.ts"
 import { kernels, raws } from "../workers/processes.ts"
 import { RawSend, Send, Syncs } from "../workers/requests.ts"
@@ -13,8 +13,6 @@ const rawCount = 20_000
 
 /** How many per second. */
 export const perSecond = (count: number, millis: number): number => (count * 1000) / millis
-
-const rounded = (value: number): string => Math.round(value).toLocaleString("en")
 
 const measure = Effect.fnUntraced(function* (
   bench: Bench,
@@ -36,11 +34,13 @@ const measure = Effect.fnUntraced(function* (
     )
   })
   const coalesced = yield* raw.near.ask(new RawSend({ way: "coalesced", count: 400_000, size }))
-  const notes = [`raw coalesced writes: ${rounded(perSecond(400_000, coalesced.millis))} msg/s`]
+  const beside: Array<Beside> = [
+    { what: "raw coalesced writes", value: perSecond(400_000, coalesced.millis), unit: "msg/s" }
+  ]
   if (options.store === "sqlite") {
     const file = `${bench.directory}/syncs.db`
     const { micros } = yield* raw.near.ask(new Syncs({ count: 200, size, file }))
-    notes.push(`one sync per message: ${rounded(1_000_000 / median(micros))} msg/s`)
+    beside.push({ what: "one sync per message", value: 1_000_000 / median(micros), unit: "msg/s" })
   }
   const measured: Measured = {
     name,
@@ -49,7 +49,7 @@ const measure = Effect.fnUntraced(function* (
     unit: "msg/s",
     target: { figure: "ratio", sense: "at least", limit: options.limit },
     pairs,
-    notes
+    beside
   }
   return [measured]
 })

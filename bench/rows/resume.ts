@@ -33,7 +33,7 @@ export const resume: Row = {
           unit: "KiB",
           target: { figure: "ratio", sense: "at most", limit: 1.01 },
           pairs: pairs.map((pair) => ({ ours: pair.ours.resentBytes / 1024, raw: pair.ours.lackedBytes / 1024 })),
-          notes: [`the peer lacked at least ${fewest} messages`]
+          beside: [{ what: "lacked at least", value: fewest, unit: "messages" }]
         },
         {
           name: "resumed",
@@ -42,7 +42,7 @@ export const resume: Row = {
           unit: "ms",
           target: { figure: "ratio", sense: "at most", limit: 1 },
           pairs: pairs.map((pair) => ({ ours: pair.ours.firstMillis, raw: pair.raw.millis })),
-          notes: []
+          beside: []
         }
       ]
     })

@@ -26,7 +26,7 @@ const measureSize = Effect.fnUntraced(function* (
       ours: Effect.map(ours.near.ask(new Send({ count, size })), speed),
       raw: Effect.map(raw.near.ask(new RawSend({ way: "plain", count, size })), speed)
     }),
-    notes: []
+    beside: []
   }
   return measured
 })

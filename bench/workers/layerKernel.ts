@@ -198,7 +198,10 @@ export const layerKernel = (options: KernelOptions) =>
           ER.RemotesConfig.layer({
             maxPendingMessages: options.maxPendingMessages,
             maxPendingBytes: Math.max(64 * 1_048_576, 1024 * options.maxPendingMessages),
-            maxMessageSize: 2 * 1_048_576
+            maxMessageSize: 2 * 1_048_576,
+            // They are there against floods, and are lower than what goes through here.
+            maxInboundMessagesPerSecond: Infinity,
+            maxInboundBytesPerSecond: Infinity
           })
         ),
         Layer.provide(Logger.minimumLogLevel(LogLevel.Error))

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import { charts, svg } from "../../bench/graph.ts"
 import { paceOf } from "../../bench/pace.ts"
 import { lineOf, table } from "../../bench/report.ts"
 import { figures, isMet, quantile, spreadOf } from "../../bench/statistics.ts"
@@ -33,12 +34,41 @@ describe("the bench's statistics", () => {
 
   it("says in the table what was missed", () => {
     const target = { figure: "ratio", sense: "at least", limit: 3 } as const
-    const line = lineOf({ name: "n", what: "w", against: "raw", unit: "msg/s", target, pairs, notes: [] })
+    const line = lineOf({ name: "n", what: "w", against: "raw", unit: "msg/s", target, pairs, beside: [] })
     const [, , row] = table([line]).split("\n")
     assert.strictEqual(
       row,
       "| w | 30.0 (10.0–40.0) msg/s | raw: 10.0 (10.0–20.0) msg/s | 2.00 (1.00–3.00)× | ≥ 3× | **no** |"
     )
+  })
+})
+
+describe("the bench's picture", () => {
+  const line = (name: string, ours: number) =>
+    lineOf({
+      name,
+      what: name,
+      against: "raw",
+      unit: "msg/s",
+      target: { figure: "ratio", sense: "at least", limit: 1 },
+      pairs: [{ ours, raw: 50_000 }],
+      beside: [{ what: "one sync per message", value: 500, unit: "msg/s" }]
+    })
+
+  it("has what was measured, and nothing else", () => {
+    const lines = [line("durable", 60_000), line("cpu", 1)]
+    const [chart, ...others] = charts({ machine: "m", repetitions: 1, lines })
+    assert.deepStrictEqual(
+      chart?.bars.map(({ value }) => value),
+      [500, 50_000, 60_000]
+    )
+    assert.deepStrictEqual(others, [])
+  })
+
+  it("draws bars as long as their values", () => {
+    const picture = svg({ machine: "m", repetitions: 1, lines: [line("durable", 100_000)] })
+    const bars = [...picture.matchAll(/<rect x="230" y="\d+" width="([\d.]+)"/gu)].map(([, width]) => Number(width))
+    assert.deepStrictEqual(bars, [1.8, 180, 360])
   })
 })
 
