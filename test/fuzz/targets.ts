@@ -232,7 +232,7 @@ const conversations: Target = {
       const decoded = WireMessage.decode(frame)
       if (Either.isLeft(decoded)) break
       const { right: read } = decoded
-      if (read._tag === "Handshake") continue
+      if (read._tag === "Handshake" || read._tag === "Credit") continue
       waiting.push(frame)
       const next = SendWindow.acknowledge(window, read.ack)
       if (Either.isLeft(next)) break
