@@ -92,6 +92,8 @@ export type LinkEvent =
       readonly channel: number
       /** The peer's incarnation, as the handshake told it. */
       readonly incarnationId: string
+      /** Names the peer's process; undefined for a peer that speaks the base profile. */
+      readonly process: string | undefined
       /** What the handshake means; computed from statements made on this channel, to be applied before any of its frames. */
       readonly verdict: Verdict
       /** What the peer stated; undefined for a peer that speaks the base profile. */

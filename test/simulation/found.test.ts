@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import { layer as layerNetwork, Network } from "../../src/testing/Network.ts"
+import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
 import { DeliveryRefused, KernelBusy } from "../../src/services/KernelPort.ts"
 import { addressOf, bodiesOf, bodyOf, handleFor, message, numbered, sendAll, startKernel } from "../support/kernel.ts"
 
@@ -164,5 +165,35 @@ describe("a stranger that leaves in the moment in which the kernel stops", () =>
     Effect.gen(function* () {
       for (let turns = 0; turns < 16; turns++) assert.strictEqual(yield* lossThenStop(turns), 0, `${turns} turns`)
     })
+  )
+})
+
+describe("a store that goes back while the peer still works on what came before", () => {
+  it.scoped("is found out, though its numbers fitted what the peer had committed at the handshake", () =>
+    Effect.gen(function* () {
+      const disk = RemoteStoreMemory.makeDisk()
+      const alice = yield* startKernel("alice", { disk })
+      const bob = yield* startKernel("bob", {
+        onReceive: (delivery) => (bodyOf(delivery) === "slow" ? Effect.sleep("5 seconds") : Effect.void)
+      })
+      yield* sendAll(yield* handleFor(alice, bob), ["hello"])
+      yield* TestClock.adjust("1 second")
+      const toBob = yield* handleFor(alice, bob)
+      yield* sendAll(toBob, ["slow"])
+      const older = yield* disk.copy
+      yield* sendAll(toBob, ["forgotten"])
+      yield* TestClock.adjust("1 second")
+      yield* alice.crash
+      const restored = yield* startKernel("alice", { disk: older })
+      yield* sendAll(yield* handleFor(restored, bob), ["new"])
+      yield* TestClock.adjust("1 minute")
+      const letters = yield* restored.store.listDeadLetters({ afterId: 0, limit: 10 })
+      const told = letters.map(({ body }) => new TextDecoder().decode(body)).filter((it) => it.includes('"new"'))
+      assert.strictEqual(bodiesOf(bob).filter((it) => it === "new").length + told.length, 1)
+      assert.deepStrictEqual(
+        restored.forgotten.map(({ _tag }) => _tag),
+        ["SessionResetError"]
+      )
+    }).pipe(Effect.provide(layerNetwork))
   )
 })

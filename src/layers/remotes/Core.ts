@@ -147,6 +147,8 @@ export interface Core {
   adopted: boolean
   hints: ReadonlyArray<string>
   incarnationId: string | undefined
+  /** The peer's process that opened or answered the last channel. */
+  peerProcess: string | undefined
   epoch: number
   window: SendWindow.SendWindow
   received: number
@@ -250,6 +252,7 @@ export const make = (
   adopted: known,
   hints: record.hints,
   incarnationId: record.incarnationId,
+  peerProcess: undefined,
   epoch: record.epoch,
   window: SendWindow.make(record),
   received: record.receivedSeq,

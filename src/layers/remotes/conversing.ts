@@ -127,6 +127,32 @@ const isRenewal = ({ core }: Converser, { verdict }: Extract<LinkEvent, { _tag: 
 const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
   verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
 
+/**
+ * What the handshake means now. Since then this side may have worked through what the peer had said in a former process: if the peer's
+ * store went back in time in between, its statement fitted only what was committed here by then, and its numbers mean something else
+ * by now. Of one process that cannot be, and it may have said more on the channel before since it made its statement.
+ */
+const reconsider = (
+  { core, identity }: Converser,
+  { process, stated, verdict }: Extract<LinkEvent, { _tag: "Opened" }>
+): Session.Verdict => {
+  const { epoch, incarnationId, peerProcess, received, window } = core
+  if (stated === undefined || verdict._tag !== "Same" || peerProcess === undefined || peerProcess === process) {
+    return verdict
+  }
+  const mine: Session.Statement = {
+    incarnationId: identity.incarnationId,
+    peerIncarnationId: incarnationId,
+    epoch,
+    received,
+    sent: window.sent,
+    acknowledged: window.settled,
+    base: Math.max(window.base, window.settled + 1),
+    next: window.next
+  }
+  return Session.settle(mine, stated)
+}
+
 /** Puts on record what must be there before anything is transmitted: who the peer is, and what may be sent. */
 const recordOpening = (converser: Converser, incarnationId: string) => {
   const { core, participant, store } = converser
@@ -153,6 +179,13 @@ const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opene
         const reason = "the peer lost its memory; the next handshake begins anew"
         return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
       }
+    }
+    const reconsidered = reconsider(converser, event)
+    core.peerProcess = event.process
+    if (reconsidered._tag !== verdict._tag) {
+      yield* applyEnding(converser, { ...event, verdict: reconsidered })
+      const reason = "what the peer had said before contradicts what it stated"
+      return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
     }
     if (begins) core.epoch = verdict.epoch
     const said = stated && Session.carriedOver(verdict, stated, identity.incarnationId)

@@ -276,6 +276,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
           _tag: "Opened",
           channel: token,
           incarnationId: greeted.hello.incarnationId,
+          process: greeted.hello.extensions?.process,
           verdict: greeted.verdict,
           stated: greeted.hello.extensions?.statement,
           limits: greeted.hello.extensions?.limits

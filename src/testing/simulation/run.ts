@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as HashMap from "effect/HashMap"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -382,9 +383,13 @@ const playIn = (time: VirtualTime.VirtualTime, plan: Plan): Effect.Effect<Result
     const fibers = new Fibers()
     const wrong: Array<string> = []
     const told: { trace?: Trace } = {}
-    const logging = Logger.replace(
-      Logger.defaultLogger,
-      loggerFor(() => told.trace, wrong)
+    // The loggers of programs would print what is legitimate in a run.
+    const logging = Layer.mergeAll(
+      Logger.remove(Logger.prettyLoggerDefault),
+      Logger.replace(
+        Logger.defaultLogger,
+        loggerFor(() => told.trace, wrong)
+      )
     )
     const inside = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.supervised(time.within(Effect.provide(effect, logging)), fibers)
