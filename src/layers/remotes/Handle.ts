@@ -33,6 +33,7 @@ import { acknowledged, endConversation, isForgettable } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
 import { makeExpiring } from "./expiring.ts"
 import { watchForGiveUp } from "./givingUp.ts"
+import { makeTally } from "./tally.ts"
 import { makePacer } from "./pacing.ts"
 import { makeRedemptions } from "./redemptions.ts"
 import { removeRemote } from "./removing.ts"
@@ -110,7 +111,9 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const wake = () => awake.unsafeOpen()
   const clock = yield* Clock.clockWith(Effect.succeed)
   const acceptTimes = makeAcceptTimes(core, clock)
+  const tally = yield* makeTally(core)
   const notify = () => {
+    tally()
     news.unsafeOffer(undefined)
     options.changed()
   }
@@ -284,6 +287,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     })
   )
   lookForExpired()
+  tally()
   for (const loop of [readLink, write]) {
     yield* Effect.forever(Effect.catchAllCause(loop, recover)).pipe(
       Effect.annotateLogs({ package: "effect-remotes", module: "RemoteHandle", peer: peerId }),

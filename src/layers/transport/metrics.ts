@@ -26,12 +26,14 @@ const roundTrips = Metric.histogram(
 )
 
 /**
- * What the transport counts, over all links; never by peer, since peers are without number. `docs/metrics.md` has the list.
+ * What is counted, over all links and remotes; never by peer, since peers are without number. `docs/metrics.md` has the list.
  *
  * @internal
  */
 export const metrics = {
   connections: gauge("connections", "channels in service"),
+  pendingMessages: gauge("pending_messages", "what is durable here and not yet acknowledged by its peer"),
+  pendingBytes: gauge("pending_bytes", "the same in bytes, about"),
   inboxBytes: gauge("inbox_bytes", "what has arrived and waits for its reader, about"),
   dials: counter("dials_total", "dials that were begun"),
   handshakes: counter("handshakes_total", "handshakes that were completed"),

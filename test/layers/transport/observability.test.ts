@@ -37,6 +37,8 @@ const names = [
   "bytes_sent_total",
   "bytes_received_total",
   "inbox_bytes",
+  "pending_messages",
+  "pending_bytes",
   "round_trip_milliseconds"
 ] as const
 
@@ -70,12 +72,16 @@ describe("Transport observability", () => {
       // Two losses; and bob, who knows no address of alice, may have tried as well.
       assert.isAtLeast(again["failures_total"] ?? 0, 2)
       yield* network.silence("all", "all")
+      assert.deepInclude(yield* since, { pending_messages: 0, pending_bytes: 0 })
       yield* handle.deliver(message("into the dark"))
+      const waiting = yield* since
+      assert.strictEqual(waiting["pending_messages"], 1)
+      assert.isAbove(waiting["pending_bytes"] ?? 0, "into the dark".length)
       yield* TestClock.adjust("1599 millis")
       assert.strictEqual((yield* since)["probes_total"], 3)
       yield* alice.stop
       yield* bob.stop
-      assert.deepInclude(yield* since, { connections: 0, inbox_bytes: 0 })
+      assert.deepInclude(yield* since, { connections: 0, inbox_bytes: 0, pending_messages: 0, pending_bytes: 0 })
     }).pipe(Effect.provide(layerNetwork))
   )
 

@@ -1,0 +1,25 @@
+import * as Effect from "effect/Effect"
+import * as SendWindow from "../../protocol/SendWindow.ts"
+import { metrics } from "../transport/metrics.ts"
+import type { Core } from "./Core.ts"
+
+/**
+ * Keeps what is pending for a peer in the sums over all remotes, until the scope ends. To be called when something may have
+ * changed; it costs two comparisons if nothing has.
+ *
+ * @internal
+ */
+export const makeTally = (core: Core) => {
+  let messages = 0
+  let bytes = 0
+  const count = (nowMessages: number, nowBytes: number): void => {
+    if (nowMessages !== messages) metrics.pendingMessages(nowMessages - messages)
+    if (nowBytes !== bytes) metrics.pendingBytes(nowBytes - bytes)
+    messages = nowMessages
+    bytes = nowBytes
+  }
+  return Effect.acquireRelease(
+    Effect.sync(() => () => count(SendWindow.pending(core.window), core.pendingBytes)),
+    () => Effect.sync(() => count(0, 0))
+  )
+}
