@@ -23,6 +23,7 @@ import * as Frame from "../../src/protocol/Frame.ts"
 import * as PeerId from "../../src/protocol/PeerId.ts"
 import { type Channel, ConnectionFactory } from "../../src/services/ConnectionFactory.ts"
 import { RemoteIdentity } from "../../src/services/RemoteIdentity.ts"
+import * as RemotesConfig from "../../src/services/RemotesConfig.ts"
 
 const people = {
   alice: { byte: 0xa1, peerId: "12D3KooWNW98jY6oC8EEaFFbYCc24HPRaNAJaEY7eiAvspiAgFak" },
@@ -783,18 +784,24 @@ describe("ConnectionFactoryLibp2p", () => {
       })
     )
 
-    it.scopedLive("takes no longer than its deadline although a peer is mute", () =>
+    const itsOwn = (scope: Scope.Scope) => Scope.extend(start("alice", { stopTimeout: Duration.seconds(1) }), scope)
+    const ofAll = (scope: Scope.Scope) =>
+      Scope.extend(start("alice"), scope).pipe(Effect.provide(RemotesConfig.layer({ stopTimeout: "1 second" })))
+    it.scopedLive.each([
+      { whose: "its deadline", startAlice: itsOwn },
+      { whose: "the deadline for all", startAlice: ofAll }
+    ])("takes no longer than $whose although a peer is mute", ({ startAlice }) =>
       Effect.gen(function* () {
         const bob = yield* start("bob", { listen: [kinds.tcp] })
         const { freeze, port, sockets } = yield* proxy((yield* bob.listenAddresses)[0])
         const scope = yield* Scope.make()
-        const alice = yield* Scope.extend(start("alice", { stopTimeout: Duration.seconds(1) }), scope)
+        const alice = yield* startAlice(scope)
         const channel = yield* Scope.extend(alice.dial(idOf("bob"), [addressOf("tcp", port, "bob")]), scope)
         freeze()
         const writer = yield* Effect.fork(Effect.exit(Effect.forever(channel.send(Frame.encode([bytes(900_000)])))))
         yield* Effect.sleep("50 millis")
         const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
-        assert.isBelow(Duration.toMillis(took), 2500)
+        assert.isBelow(Duration.toMillis(took), 1900)
         yield* Fiber.join(writer)
         for (const socket of sockets) socket.resume()
         yield* eventually(() => sockets.size === 0)

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { noise } from "@chainsafe/libp2p-noise"
 import { yamux } from "@chainsafe/libp2p-yamux"
+import { RELAY_V2_HOP_CODEC } from "@libp2p/circuit-relay-v2"
 import { tcp } from "@libp2p/tcp"
 import { multiaddr } from "@multiformats/multiaddr"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { createLibp2p } from "libp2p"
@@ -13,7 +15,37 @@ const stranger = Effect.acquireRelease(
   (node) => Effect.promise(async () => node.stop())
 )
 
+/** Asks for a place, and gives when it ends, in seconds since the Unix epoch: circuit relay v2, by the byte. */
+const askForPlace = (relay: string) =>
+  Effect.gen(function* () {
+    const node = yield* stranger
+    const stream = yield* Effect.promise(() => node.dialProtocol(multiaddr(relay), RELAY_V2_HOP_CODEC))
+    const answer = yield* Effect.async<Uint8Array>((resume) => {
+      stream.addEventListener("message", ({ data }) => resume(Effect.succeed(data.subarray().slice())), { once: true })
+      stream.send(Uint8Array.of(2, 0x08, 0x00))
+    })
+    // Behind the length come the type (2, an answer) and the reservation with its own length, which begins with its end.
+    const reservation = answer.findIndex((byte, index) => byte === 0x1a && answer[index - 1] === 0x02) + 1
+    const end = answer.findIndex((byte, index) => index >= reservation && byte < 128) + 2
+    let ends = 0
+    for (let index = end, weight = 1; index < answer.length; index += 1, weight *= 128) {
+      const byte = answer[index] ?? 0
+      ends += (byte % 128) * weight
+      if (byte < 128) break
+    }
+    return ends
+  })
+
 describe.concurrent("a relay", () => {
+  it.scopedLive("gives a place for reservationTtl", () =>
+    Effect.gen(function* () {
+      const relay = yield* startRelay(0, { reservationTtl: "10 minutes" })
+      const now = (yield* Clock.currentTimeMillis) / 1000
+      const ends = yield* askForPlace(relay.address)
+      assert.isTrue(ends - now > 595 && ends - now < 660, `it ends after ${ends - now} s`)
+    })
+  )
+
   it.scopedLive("has no more places than maxReservations, and a place that is free again for another", () =>
     Effect.gen(function* () {
       const relay = yield* startRelay(0, { maxReservations: 1 })
