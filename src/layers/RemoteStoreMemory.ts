@@ -42,7 +42,7 @@ export interface DiskOptions {
    * committed and does not know it. After a commit it runs uninterruptibly, as `onCall` does.
    */
   readonly onDone?: (operation: DiskOperation) => Effect.Effect<void>
-  /** How many dead letters are kept; 10,000 by default. */
+  /** How many dead letters are kept, 10,000 by default; the oldest of the peers with the most go first. */
   readonly maxDeadLetters?: number
 }
 

@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { InvalidOptionsError } from "../errors/ConfigError.ts"
 import { StoreCorruptError, StoreUnavailableError, type StoreError } from "../errors/StoreError.ts"
+import { fairShares } from "../internal/fairShares.ts"
 import * as Declare from "../internal/options.ts"
 import { makeTurns } from "../internal/turns.ts"
 import { crc32 } from "../protocol/Crc32.ts"
@@ -29,7 +30,10 @@ import { makeStatements, type BulkInsert, type Dialect, type Statements } from "
  * @category schemas
  */
 export const Options = Schema.Struct({
-  maxDeadLetters: Declare.count(10_000, "how many dead letters are kept; the oldest go first")
+  maxDeadLetters: Declare.count(
+    10_000,
+    "how many dead letters are kept; the oldest of the peers with the most go first"
+  )
 })
 
 /**
@@ -182,6 +186,20 @@ const readPending = (
     return messages
   })
 
+/** Looks for the cap only where the numbers allow that it is exceeded; then the peers with the most letters lose their oldest. */
+const trimDeadLetters = (session: Session, statements: Statements, max: number): Effect.Effect<void, StoreError> =>
+  Effect.gen(function* () {
+    const operation = "trim the dead letters"
+    const [row] = yield* execute(session, operation, statements.deadLetterIds, [])
+    if (Rows.numberIn(row, "highest") - Rows.numberIn(row, "lowest") < max) return
+    const counts = yield* Rows.lettersByPeer(yield* execute(session, operation, statements.countDeadLetters, []))
+    for (const [peer, share] of fairShares(counts, max)) {
+      if (share < (counts.get(peer) ?? 0)) {
+        yield* execute(session, operation, statements.trimDeadLetters, [peer, peer, share])
+      }
+    }
+  })
+
 const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"], StoreError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
@@ -207,13 +225,7 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
         letters: Rows.numberIn(row, "letters")
       }))
 
-    /** Looks for the cap only where the numbers allow that it is exceeded. */
-    const trimDeadLetters = (session: Session) =>
-      Effect.flatMap(execute(session, "trim the dead letters", statements.deadLetterIds, []), ([row]) =>
-        Rows.numberIn(row, "highest") - Rows.numberIn(row, "lowest") < maxDeadLetters
-          ? Effect.void
-          : execute(session, "trim the dead letters", statements.trimDeadLetters, [maxDeadLetters])
-      )
+    const trim = (session: Session) => trimDeadLetters(session, statements, maxDeadLetters)
 
     return RemoteStore.of({
       transaction: turns.transaction,
@@ -309,7 +321,7 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
             const letters = [epoch, "Expired", detail, at, ...which, kept, expired.length - kept]
             yield* execute(session, operation, statements.buryExpired, letters)
             yield* execute(session, operation, statements.emptyExpired, [crc32(nothing), nothing, ...which])
-            yield* trimDeadLetters(session)
+            yield* trim(session)
             return expired
           })
         ),
@@ -343,7 +355,7 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
               it.at,
               it.body
             ]),
-            Effect.asVoid(trimDeadLetters(session))
+            trim(session)
           )
         ),
       buryPending: (peer, why) =>
@@ -355,7 +367,7 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
             const params = [why.epoch, why.reason, why.detail, why.at, peer, kept, letters - kept]
             yield* execute(session, "bury pending messages", statements.buryPending, params)
             yield* execute(session, "bury pending messages", statements.clearPending, [peer])
-            yield* trimDeadLetters(session)
+            yield* trim(session)
             return messages
           })
         ),

@@ -277,7 +277,7 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     /** Removes all redemptions asked of a peer. */
     readonly clearRedemptions: (peer: PeerId) => Effect.Effect<void, StoreError>
 
-    /** Keeps letters; the oldest beyond the store's cap (default 10,000) fall out. */
+    /** Keeps letters; beyond the store's cap (default 10,000) the oldest of the peers with the most fall out. */
     readonly addDeadLetters: (letters: ReadonlyArray<Omit<DeadLetter, "id">>) => Effect.Effect<void, StoreError>
     /**
      * Moves everything that is pending for the peer to the dead letters, in one statement where the store can; what has expired is

@@ -564,6 +564,27 @@ export const contract = (name: string, implementation: Implementation): void => 
       })
     )
 
+    it.scoped("has a peer's letters push out those of no other peer that has fewer", () =>
+      Effect.gen(function* () {
+        const { layer } = yield* implementation.place({ maxDeadLetters: 6 })
+        yield* Effect.provide(
+          Effect.gen(function* () {
+            const store = yield* RemoteStore
+            const kept = Effect.map(store.listDeadLetters({ afterId: 0, limit: 100 }), (all) =>
+              all.map(({ peerId, seq }) => `${peerId === alice ? "alice" : "bob"} ${seq}`)
+            )
+            yield* store.addDeadLetters([1, 2].map((seq) => ({ ...letter(seq), peerId: alice })))
+            for (const { seq } of messages(1, 20)) yield* store.addDeadLetters([letter(seq)])
+            assert.deepStrictEqual(yield* kept, ["alice 1", "alice 2", "bob 17", "bob 18", "bob 19", "bob 20"])
+            yield* store.appendPending(alice, messages(10, 30))
+            yield* store.buryPending(alice, { epoch: 1, reason: "GivenUp", detail: "", at: 1 })
+            assert.deepStrictEqual(yield* kept, ["bob 18", "bob 19", "bob 20", "alice 28", "alice 29", "alice 30"])
+          }),
+          layer
+        )
+      })
+    )
+
     it.scoped("keeps no more letters than the cap; the oldest fall out", () =>
       Effect.gen(function* () {
         const { layer } = yield* implementation.place({ maxDeadLetters: 5 })

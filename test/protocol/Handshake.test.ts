@@ -7,7 +7,7 @@ import type { Statement } from "../../src/protocol/Session.ts"
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-const many = { fastCheck: { numRuns: 2000 } }
+const many = { fastCheck: { numRuns: 10_000 } }
 const tags = ["handshake", "handshakeAck"] as const
 
 const id = FastCheck.oneof(

@@ -465,7 +465,7 @@ describe("LinkMachine", () => {
         }
         checkJoined(world)
       },
-      { fastCheck: { numRuns: 4000 }, timeout: 120_000 }
+      { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
     )
   })
 })

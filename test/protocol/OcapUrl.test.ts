@@ -119,7 +119,7 @@ describe("OcapUrl", () => {
         const text = it.join("")
         assert.strictEqual(Schema.is(OcapUrl.OcapUrl)(text), Either.isRight(OcapUrl.parse(text)))
       }),
-      { numRuns: 2000 }
+      { numRuns: 10_000 }
     )
   })
 

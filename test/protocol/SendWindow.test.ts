@@ -97,6 +97,6 @@ describe("SendWindow", () => {
     ([script]) => {
       run(true, script)
     },
-    { fastCheck: { numRuns: 4000 }, timeout: 120_000 }
+    { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
   )
 })

@@ -11,7 +11,7 @@ type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const maxSeq = Number.MAX_SAFE_INTEGER
-const many = { fastCheck: { numRuns: 2000 } }
+const many = { fastCheck: { numRuns: 10_000 } }
 
 /** Any string at all: lone surrogates and control characters are as likely as letters. */
 const codeUnits = FastCheck.array(FastCheck.integer({ min: 0, max: 0xffff }), { maxLength: 20 })

@@ -10,6 +10,7 @@ import type {
   StoredIdentity
 } from "../../services/RemoteStore.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
+import { fairShares } from "../../internal/fairShares.ts"
 import { PendingQueue, type Undo } from "./PendingQueue.ts"
 import { RedemptionTable } from "./RedemptionTable.ts"
 
@@ -181,7 +182,22 @@ export class DiskState {
 
   addDeadLetters(letters: ReadonlyArray<Omit<DeadLetter, "id">>): void {
     const added = letters.map((letter) => ({ ...letter, body: letter.body.slice(), id: this.#nextLetter++ }))
-    this.#setLetters([...this.#letters, ...added].slice(-this.#maxDeadLetters))
+    this.#setLetters(this.#trimmed([...this.#letters, ...added]))
+  }
+
+  /** Without the oldest letters of those peers that have the most. */
+  #trimmed(letters: ReadonlyArray<DeadLetter>): ReadonlyArray<DeadLetter> {
+    if (letters.length <= this.#maxDeadLetters) return letters
+    const excess = new Map<PeerId, number>()
+    for (const { peerId } of letters) excess.set(peerId, (excess.get(peerId) ?? 0) + 1)
+    for (const [peer, share] of fairShares(excess, this.#maxDeadLetters)) {
+      excess.set(peer, (excess.get(peer) ?? 0) - share)
+    }
+    return letters.filter(({ peerId }) => {
+      const left = excess.get(peerId) ?? 0
+      excess.set(peerId, left - 1)
+      return left <= 0
+    })
   }
 
   removeDeadLetter(id: number): void {

@@ -105,6 +105,11 @@ const deadlines = ({ integer }: Types): ReadonlyArray<string> => [
   `ALTER TABLE remotes_pending ADD COLUMN expires_at ${integer}`
 ]
 
+/** Whose letters fall out is decided by how many each peer has. */
+const lettersByPeer = (): ReadonlyArray<string> => [
+  "CREATE INDEX remotes_dead_letters_by_peer ON remotes_dead_letters(peer_id, id)"
+]
+
 const run = (statements: (types: Types) => ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(
@@ -120,7 +125,8 @@ const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClien
   "0002_redemptions": run(redemptions),
   "0003_issued_urls": run(issuedUrls),
   "0004_sealed_identity": run(sealedIdentity),
-  "0005_deadlines": run(deadlines)
+  "0005_deadlines": run(deadlines),
+  "0006_letters_by_peer": run(lettersByPeer)
 }
 
 /**

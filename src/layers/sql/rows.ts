@@ -55,6 +55,8 @@ const RemoteRow = Schema.Struct({
   received_seq: Whole
 })
 
+const LettersOfPeerRow = Schema.Struct({ peer_id: PeerId, letters: Whole })
+
 const LetterRow = Schema.Struct({
   id: Whole,
   peer_id: PeerId,
@@ -154,6 +156,22 @@ export const deadlines = reading("remotes_pending", DeadlineRow, (row): PendingD
 
 /** @internal */
 export const expired = reading("remotes_pending", ExpiredRow, ({ seq, size }) => ({ seq, bytes: size }))
+
+const lettersOfPeers = reading(
+  "remotes_dead_letters",
+  LettersOfPeerRow,
+  ({ letters, peer_id }) => [peer_id, letters] as const
+)
+
+/**
+ * How many dead letters there are of each peer.
+ *
+ * @internal
+ */
+export const lettersByPeer = (
+  rows: ReadonlyArray<unknown>
+): Effect.Effect<ReadonlyMap<PeerId, number>, StoreCorruptError> =>
+  Effect.map(lettersOfPeers(rows), (counts) => new Map(counts))
 
 /** @internal */
 export const redemptions = reading("remotes_redemptions", RedemptionRow, (row): StoredRedemption => ({

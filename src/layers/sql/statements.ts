@@ -140,9 +140,11 @@ export const makeStatements = (name: Dialect) => {
         `ORDER BY seq LIMIT CAST(? AS ${integer}) OFFSET CAST(? AS ${integer})`
     ),
     deadLetterIds: "SELECT COALESCE(MIN(id),0) AS lowest,COALESCE(MAX(id),0) AS highest FROM remotes_dead_letters",
+    countDeadLetters: "SELECT peer_id,COUNT(*) AS letters FROM remotes_dead_letters GROUP BY peer_id",
+    /** Keeps the newest letters of a peer. */
     trimDeadLetters: dialect(
-      "DELETE FROM remotes_dead_letters WHERE id<=(SELECT id FROM remotes_dead_letters ORDER BY id DESC LIMIT 1 OFFSET " +
-        `CAST(? AS ${integer}))`
+      "DELETE FROM remotes_dead_letters WHERE peer_id=? AND id<=(SELECT id FROM remotes_dead_letters WHERE peer_id=? " +
+        `ORDER BY id DESC LIMIT 1 OFFSET CAST(? AS ${integer}))`
     ),
     listDeadLetters: dialect(
       `SELECT id,${letter} FROM remotes_dead_letters WHERE id>? ORDER BY id LIMIT CAST(? AS ${integer})`
