@@ -178,6 +178,8 @@ export interface Core {
   deadlines: Expiry.Expiry
   /** Nothing from this number on may be transmitted for now, because some of it is ending. */
   heldFrom: number
+  /** The numbers that are pending although their messages expired, as far as this process ended them. */
+  readonly expired: Set<number>
   /** How often messages were ended; what was read from the store before is not what is there now. */
   expiries: number
   /** The numbers under which nothing was written on this channel although it came to them, in order. */
@@ -273,6 +275,7 @@ export const make = (
   miscounted: false,
   deadlines: Expiry.add(Expiry.empty, deadlines, { next: record.nextSeq, sent: record.sentSeq }),
   heldFrom: Infinity,
+  expired: new Set(),
   expiries: 0,
   skipped: [],
   largestFrame: Infinity,
@@ -342,8 +345,27 @@ export const unacknowledged = (core: Core): { readonly messages: number; readonl
   const through = Math.max(0, acknowledged + 1 - core.sizesFrom)
   let bytes = core.pendingBytes
   for (let index = from; index < through; index += 1) bytes -= core.sizes[index] ?? 0
-  return { messages: SendWindow.unacknowledged(core.window), bytes }
+  const expired = core.expired.size - Math.floor(core.expired.size / expiredInRoomOfOne)
+  return { messages: Math.max(0, SendWindow.unacknowledged(core.window) - expired), bytes }
 }
+
+/**
+ * How many messages wait for the peer: of those that expired only the numbers do.
+ *
+ * @internal
+ */
+export const waitingMessages = (core: Core): number => SendWindow.pending(core.window) - core.expired.size
+
+/** How many expired numbers take up the room of one message, so that they, too, are limited while a peer is away. */
+const expiredInRoomOfOne = 16
+
+/**
+ * How much of the room for messages is taken up.
+ *
+ * @internal
+ */
+export const roomTaken = (core: Core): number =>
+  waitingMessages(core) + Math.floor(core.expired.size / expiredInRoomOfOne)
 
 /** A peer that was written nothing under a number acknowledges it only with what comes behind it; if that is all, nobody does. */
 const passSkipped = (core: Core): void => {
@@ -376,6 +398,7 @@ export const settle = (core: Core, arrived: number = core.received, through?: nu
   // The peer has seen these refusals, so nothing waits for them any more.
   if (core.refusals.length > 0) core.refusals = core.refusals.filter(({ reply }) => reply > core.window.settled)
   Reserve.settle(core.reserve, core.window.settled)
+  for (let seq = before + 1; core.expired.size > 0 && seq <= core.window.settled; seq += 1) core.expired.delete(seq)
   const { conversation } = core
   conversation.settled = core.window.settled
   for (let seq = before + 1; conversation.waiters.size > 0 && seq <= core.window.settled; seq += 1) {
@@ -421,6 +444,7 @@ export const beginConversation = (core: Core, { buried, conversation, epoch, why
   core.pendingBytes = 0
   core.miscounted = false
   core.deadlines = Expiry.empty
+  core.expired.clear()
   Reserve.settle(core.reserve, Infinity)
   forgetFlight(core)
   core.conversation = conversation

@@ -29,7 +29,7 @@ import type { Committer } from "./committer.ts"
 import type { Converser } from "./conversing.ts"
 import { converse, expectAnswer, settleNow, tellKernel } from "./conversing.ts"
 import type { Core } from "./Core.ts"
-import { acknowledged, endConversation, isForgettable } from "./Core.ts"
+import { acknowledged, endConversation, isForgettable, waitingMessages } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
 import { makeExpiring } from "./expiring.ts"
 import { watchForGiveUp } from "./givingUp.ts"
@@ -315,7 +315,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     peerId,
     at: clock.unsafeCurrentTimeMillis(),
     link: state,
-    pendingMessages: SendWindow.pending(core.window),
+    pendingMessages: waitingMessages(core),
     pendingBytes: core.pendingBytes,
     oldestPendingAt: acceptTimes.oldest(),
     nextSeq: core.window.next,

@@ -6,7 +6,7 @@ import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Core } from "./Core.ts"
-import { unacknowledged } from "./Core.ts"
+import { roomTaken, unacknowledged } from "./Core.ts"
 import * as Reserve from "./Reserve.ts"
 import type { Placed } from "./staging.ts"
 
@@ -50,7 +50,7 @@ export const makeAdmission = (core: Core, config: Options): Admission => {
   const makeRoom = () => room.unsafeOpen()
 
   const load = (): Room.Load => ({
-    messages: SendWindow.pending(core.window) + core.reservedMessages,
+    messages: roomTaken(core) + core.reservedMessages,
     bytes: core.pendingBytes + core.reservedBytes,
     reservedMessages: reserve.messages,
     reservedBytes: reserve.bytes

@@ -23,6 +23,7 @@ const committed = (
   core.expiries += 1
   for (const { bytes, seq } of ended) {
     core.pendingBytes -= bytes
+    core.expired.add(seq)
     Outbox.withdraw(core.outbox, seq)
     const waiter = conversation.waiters.get(seq)
     conversation.waiters.delete(seq)

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
-import * as SendWindow from "../../protocol/SendWindow.ts"
 import { metrics } from "../transport/metrics.ts"
 import type { Core } from "./Core.ts"
+import { waitingMessages } from "./Core.ts"
 
 /**
  * Keeps what is pending for a peer in the sums over all remotes, until the scope ends. To be called when something may have
@@ -19,7 +19,7 @@ export const makeTally = (core: Core) => {
     bytes = nowBytes
   }
   return Effect.acquireRelease(
-    Effect.sync(() => () => count(SendWindow.pending(core.window), core.pendingBytes)),
+    Effect.sync(() => () => count(waitingMessages(core), core.pendingBytes)),
     () => Effect.sync(() => count(0, 0))
   )
 }

@@ -73,6 +73,33 @@ describe("a message with a deadline", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("frees its room when it ends while the peer is away, up to 16 times the limit", () =>
+    Effect.gen(function* () {
+      const maxPendingMessages = 4
+      const { alice, bob, handle, meet } = yield* apart({ config: { maxPendingMessages, overflow: "fail" } })
+      let accepted = 0
+      const fill = Effect.gen(function* () {
+        const before = accepted
+        while ((yield* Effect.exit(brief(handle, "in vain")))._tag === "Success") accepted += 1
+        return accepted - before
+      })
+      assert.strictEqual(yield* fill, maxPendingMessages)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* handle.status).pendingMessages, 0)
+      assert.strictEqual(yield* fill, maxPendingMessages)
+      yield* TestClock.adjust("10 seconds")
+      while ((yield* fill) > 0) yield* TestClock.adjust("10 seconds")
+      assert.isAtLeast(accepted, 16 * maxPendingMessages)
+      assert.isAtMost(accepted, 17 * maxPendingMessages)
+      assert.strictEqual((yield* letters(alice)).length, 10)
+      yield* meet
+      yield* sendAll(handle, ["behind"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(bodiesOf(bob), ["hello", "behind"])
+      assert.strictEqual((yield* handle.status).pendingMessages, 0)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("is left to arrive if it may be on its way, however late", () =>
     Effect.gen(function* () {
       const slow = yield* Deferred.make<void>()
@@ -191,17 +218,18 @@ describe("a message with a deadline", () => {
       yield* sendAll(handle, ["3"])
       yield* brief(handle, "4")
       yield* TestClock.adjust("10 seconds")
-      assert.strictEqual(yield* pending, 4)
+      assert.strictEqual(yield* pending, 1)
       yield* handleFor(alice, { ...alice, peerId: peer.peerId })
       const line = yield* peer.accept
       yield* line.hear
       yield* line.say(handshakeAck("i"))
       const third = yield* line.hear
       assert.strictEqual(JSON.stringify(third).slice(0, 9), '{"seq":3,')
-      assert.strictEqual(yield* pending, 2)
+      assert.strictEqual(yield* pending, 1)
       yield* line.say({ ack: 3 })
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* pending, 0)
+      assert.strictEqual((yield* handle.status).acknowledgedSeq, 4)
       const fifth = yield* handle.deliver(message("5"))
       assert.strictEqual(JSON.stringify(yield* line.hear).slice(0, 9), '{"seq":5,')
       yield* line.say({ ack: 5 })
