@@ -76,8 +76,12 @@ export const make = Effect.gen(function* () {
     entries.delete(peerId)
     if (entry.core.gone) noteRemoved(peerId)
     watch.changed(peerId)
+    const close = Scope.close(entry.scope, Exit.void)
+    // Who left may be back already, or somebody here may have asked for it.
+    const release = Effect.suspend(() => (entries.has(peerId) ? Effect.void : transport.release(peerId)))
+    const parting = entry.core.gone ? Effect.zipRight(transport.forget(peerId), close) : Effect.zipRight(close, release)
     // A scope whose closing is interrupted counts as closed, and what is left in it is never released.
-    depart(Effect.uninterruptible(Effect.zipRight(transport.forget(peerId), Scope.close(entry.scope, Exit.void))))
+    depart(Effect.uninterruptible(parting))
   }
 
   const open = (link: Link, core: Core.Core, redemptions: ReadonlyArray<StoredRedemption> = []) =>

@@ -193,6 +193,13 @@ export const make = Effect.gen(function* () {
       guests.delete(peerId)
       return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
     })
+  const release = (peerId: PeerId) =>
+    Effect.suspend(() => {
+      const entry = links.get(peerId)
+      if (entry === undefined) return Effect.void
+      guests.add(peerId)
+      return Effect.flatMap(entry.actor.handBack, (kept) => (kept ? Effect.void : forget(peerId)))
+    })
   const stalePeerTimeout = Duration.toMillis(config.stalePeerTimeout)
   const cleanUp = Effect.gen(function* () {
     yield* visited.await
@@ -233,6 +240,7 @@ export const make = Effect.gen(function* () {
       ),
     contacts,
     forget,
+    release,
     peers: Effect.suspend(() =>
       Effect.forEach(links, ([peerId, { actor }]) => Effect.map(actor.link.state, (state) => ({ peerId, state })))
     ),

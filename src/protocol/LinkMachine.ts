@@ -127,6 +127,8 @@ export type Event =
   | { readonly _tag: "Due"; readonly token: number }
   | { readonly _tag: "Close"; readonly error: LinkError }
   | { readonly _tag: "Reopen" }
+  /** Nobody here has to do with the peer any more: if it does not get through by itself, it is not dialed. */
+  | { readonly _tag: "Released" }
 
 /**
  * @since 0.1.0
@@ -376,6 +378,8 @@ export const step = (settings: Settings, state: State, event: Event, moment: Mom
       return phase._tag === "BackingOff" && phase.token === event.token ? attempt(settings, state, moment) : stay(state)
     case "Close":
       return [{ ...state, wanted: false, phase: { _tag: "Closed" } }, supersede(phase, event.error)]
+    case "Released":
+      return stay({ ...state, wanted: false })
     case "Reopen":
       if (phase._tag === "BackingOff") return cutShort(settings, state, phase.token, moment)
       return phase._tag === "Closed" || phase._tag === "Idle"

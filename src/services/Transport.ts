@@ -188,6 +188,11 @@ export class Transport extends Context.Tag("effect-remotes/Transport")<
      * closed on purpose and one that was read never are.
      */
     readonly forget: (peer: PeerId) => Effect.Effect<void>
+    /**
+     * As `forget`, for who has stopped reading the link, unless the peer is about to open a channel, or has opened one that nobody
+     * has heard of: then the link is a contact again.
+     */
+    readonly release: (peer: PeerId) => Effect.Effect<void>
     /** A snapshot of all links. */
     readonly peers: Effect.Effect<ReadonlyArray<PeerStatus>>
     /** Adds addresses at which the peer may be reached (at most 16 are kept, the newest), and ends a running wait. */

@@ -283,4 +283,28 @@ describe("Remotes: strangers", () => {
       assert.deepStrictEqual(yield* alice.store.listDeadLetters({ afterId: 0, limit: 100 }), [])
     }).pipe(Effect.provide(layerNetwork))
   )
+
+  it.scoped("are heard when they come again at the moment at which they are forgotten", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      yield* Effect.forEach(yield* peerIds, (id, steps) =>
+        Effect.gen(function* () {
+          const peer = yield* startBasePeer(id)
+          const first = yield* peer.dial(alice.peerId)
+          yield* first.say(handshake("life"))
+          yield* first.hear
+          yield* TestClock.adjust("10 millis")
+          const second = yield* peer.dial(alice.peerId)
+          yield* first.channel.abort(new Error("gone"))
+          for (let step = 0; step < 2 * steps; step += 1) yield* Effect.yieldNow()
+          yield* second.say(handshake("life"))
+          yield* second.hear
+          yield* second.say({ seq: 1, method: "deliver", params: ["bringOutYourDead"] })
+          yield* TestClock.adjust("60 millis")
+          assert.deepStrictEqual(yield* second.hear, { ack: 1 }, `after ${steps} steps`)
+          assert.isTrue((yield* records(alice)).some((known) => known === peer.peerId))
+        })
+      )
+    }).pipe(Effect.provide(layerNetwork))
+  )
 })

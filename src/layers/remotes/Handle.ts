@@ -275,7 +275,10 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
 
   const readLink = Effect.gen(function* () {
     yield* converse(converser, yield* link.take)
-    if (core.channel === undefined && isForgettable(core)) options.forget()
+    if (core.channel !== undefined || link.peek().length > 0 || !isForgettable(core)) return
+    options.forget()
+    // What the link tells from here on is for who comes next.
+    return yield* Effect.never
   })
 
   yield* Effect.addFinalizer(() =>

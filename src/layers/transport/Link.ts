@@ -61,6 +61,11 @@ export interface LinkActor {
   readonly wake: Effect.Effect<void>
   /** Whether the link rests since so many milliseconds at least, and is nobody's: it was never read. */
   readonly isStale: (millis: number) => boolean
+  /**
+   * Gives the link back to nobody, if the peer is about to open a channel, or has opened one that nobody has heard of; whether it
+   * is so.
+   */
+  readonly handBack: Effect.Effect<boolean>
   /** Looks whether the channel is still there; for when the network says that the connection is gone. */
   readonly check: Effect.Effect<void>
 }
@@ -477,6 +482,14 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     urge: postEvent({ _tag: "Urged" }),
     wake: postEvent({ _tag: "Woken" }),
     isStale: (millis) => state.phase._tag === "Idle" && !adopted && clock.unsafeCurrentTimeMillis() - movedAt >= millis,
+    handBack: Effect.suspend(() => {
+      const unheard = inbox.peek().some((event) => event._tag === "Opened" && event.channel === current?.number)
+      if (!unheard && incoming.size === 0 && state.phase._tag !== "Answering") return Effect.succeed(false)
+      adopted = false
+      hadChannel = unheard
+      const told = unheard ? options.onContact(link) : Effect.void
+      return Effect.as(Effect.zipRight(postEvent({ _tag: "Released" }), told), true)
+    }),
     check: Effect.suspend(() =>
       current !== undefined && current.channel.status() !== "open" ? end(current.number)(notOpen(peerId)) : Effect.void
     )
