@@ -238,6 +238,14 @@ describe("LinkMachine", () => {
     })
   })
 
+  it("does not dial a peer that nobody has to do with any more, when its own attempt fails", () => {
+    const attempt = [wanted, dialed, established(theirs), ended, hailed(hello("reborn", 1))] as const
+    assert.strictEqual(phaseOf(after(true, ...attempt, failed)), "BackingOff")
+    const step = after(true, ...attempt, { _tag: "Released" }, failed)
+    assert.strictEqual(phaseOf(step), "Idle")
+    assert.deepStrictEqual(tagsOf(step), [])
+  })
+
   describe("after any events", () => {
     const whats = [
       "Wanted",
@@ -245,6 +253,7 @@ describe("LinkMachine", () => {
       "Woken",
       "Close",
       "Reopen",
+      "Released",
       "Hailed",
       "Hailed",
       "Next",
@@ -274,6 +283,7 @@ describe("LinkMachine", () => {
         case "Urged":
         case "Woken":
         case "Reopen":
+        case "Released":
           return { _tag: what }
         case "Close":
           return close
@@ -397,6 +407,7 @@ describe("LinkMachine", () => {
             (event._tag === "Ended" && event.idle)
           )
             asked = false
+          if (event._tag === "Released") asked = false
           if (asked) assert.notStrictEqual(next.phase._tag, "Idle", "who is wanted does not rest")
         }
       },
