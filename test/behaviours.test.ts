@@ -11,26 +11,31 @@ const read = (file: string) =>
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, at) => first + at)
 
-/** The rows of sections 1.4 to 1.13 and 1.16, and the items that concern everything between a frame and the network. */
-const rows = [...range(38, 174), ...range(213, 222)]
-const items = [1, 3, 4, ...range(14, 31), 33, 36, 37]
+const rows = range(1, 222)
+const items = range(1, 37)
+const scenarios = "ACFG"
 
-/** The tables' rows, as number and last cell. */
+/** The tables' rows, as number or letter and last cell. */
 const entries = (text: string) =>
-  [...text.matchAll(/^\| (\d+) +\|.*\| ([^|]*?) *\|$/gm)].map(([, number, shown]) => [Number(number), shown] as const)
+  [...text.matchAll(/^\| (\d+|[A-G]) +\|.*\| ([^|]*?) *\|$/gm)].map(
+    ([, number = "", shown]) => [number, shown] as const
+  )
 
 describe("docs/behaviours.md", () => {
   it.effect("has every row and every item once, in order", () =>
     Effect.gen(function* () {
-      const [ofRows = "", ofItems = ""] = (yield* read("docs/behaviours.md")).split("## Items")
+      const [ofRows = "", ofItems = "", ofScenarios = ""] = (yield* read("docs/behaviours.md")).split(
+        /## (?:Items|Scenarios)/
+      )
       assert.deepStrictEqual(
-        entries(ofRows).map(([number]) => number),
+        entries(ofRows).map(([number]) => Number(number)),
         rows
       )
       assert.deepStrictEqual(
-        entries(ofItems).map(([number]) => number),
+        entries(ofItems).map(([number]) => Number(number)),
         items
       )
+      assert.strictEqual([...new Set(entries(ofScenarios).map(([letter]) => letter))].join(""), scenarios)
     })
   )
 

@@ -718,6 +718,23 @@ describe("RemoteIdentityStored: relays", () => {
     )
   )
 
+  it.effect("says which start relays it skips, and how many relays it forgets", () =>
+    alone(
+      Effect.gen(function* () {
+        const lines: Array<string> = []
+        const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`))
+        yield* Effect.gen(function* () {
+          yield* start({ relays: ["relay.example:443", ...relays(3)], maxKnownRelays: 2 })
+          yield* start({ relays: [relay(9)], maxKnownRelays: 2 })
+        }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+        assert.strictEqual(lines.length, 3)
+        assert.match(lines[0] ?? "", /^WARN .*relay\.example:443/)
+        assert.match(lines[1] ?? "", /^WARN .*at most 2 are kept: 1, 1 of them start relays$/)
+        assert.match(lines[2] ?? "", /^INFO .*at most 2 are kept: 1, 0 of them start relays$/)
+      })
+    )
+  )
+
   it.effect("skips a start relay that is no address", () =>
     alone(
       Effect.gen(function* () {

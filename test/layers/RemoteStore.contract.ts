@@ -453,7 +453,7 @@ export const contract = (name: string, implementation: Implementation): void => 
         const store = yield* RemoteStore
         yield* store.appendPending(bob, messages(4, 6))
         yield* store.appendPending(alice, messages(1, 1))
-        const why = { epoch: 2, reason: "GivenUp", detail: "tired", at: 5 } as const
+        const why = { epoch: 2 ** 52, reason: "GivenUp", detail: "tired", at: 1_700_000_000_000 } as const
         assert.strictEqual(yield* store.buryPending(bob, why), 3)
         assert.strictEqual(yield* store.buryPending(bob, why), 0)
         const letters = yield* store.listDeadLetters({ afterId: 0, limit: 10 })

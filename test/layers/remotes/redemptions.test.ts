@@ -20,12 +20,12 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 const isList = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
 
 /** Takes the question that the kernel asks, and gives its number and reply key. */
-const hearQuestion = (line: Line) =>
+const hearQuestion = (line: Line, expected = url) =>
   Effect.map(line.hear, (frame) => {
     assert(isRecord(frame) && isList(frame["params"]), "no frame with parameters")
     assert.strictEqual(frame["method"], "redeemURL")
     const [asked, replyKey] = frame["params"]
-    assert.strictEqual(asked, url)
+    assert.strictEqual(asked, expected)
     return { seq: Number(frame["seq"]), replyKey: String(replyKey) }
   })
 
@@ -49,7 +49,7 @@ const scene = (options: KernelOptions = {}) =>
     return { peer, start, accept }
   })
 
-const asking = (handle: RemoteHandleService) => Effect.fork(Effect.either(handle.redeemOcapUrl(url)))
+const asking = (handle: RemoteHandleService, which = url) => Effect.fork(Effect.either(handle.redeemOcapUrl(which)))
 
 /** Lets the kernel work on what it was told, without time passing. */
 const settle = TestClock.adjust(0)
@@ -143,6 +143,24 @@ describe("redemptions", () => {
       assert.isTrue(Option.isNone(yield* Fiber.poll(second)))
       yield* answer(line, 1, replyKey, "ro+1")
       assert.strictEqual(yield* rightOf(second), "ro+1")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("answered in another order than they were asked in each settle their own; no key can be guessed", () =>
+    Effect.gen(function* () {
+      const other = OcapUrl.make(`ocap:zOther@${ids.low}`)
+      const { accept, start } = yield* scene()
+      const { handle } = yield* start
+      const first = yield* asking(handle)
+      const line = yield* accept
+      const one = yield* hearQuestion(line)
+      const second = yield* asking(handle, other)
+      const two = yield* hearQuestion(line, other)
+      for (const { replyKey } of [one, two]) assert.match(replyKey, /^[0-9a-f]{32}$/)
+      assert.notStrictEqual(one.replyKey, two.replyKey)
+      yield* answer(line, 1, two.replyKey, "ro+2")
+      yield* answer(line, 2, one.replyKey, "ro+1")
+      assert.deepStrictEqual([yield* rightOf(first), yield* rightOf(second)], ["ro+1", "ro+2"])
     }).pipe(Effect.provide(layerNetwork))
   )
 
