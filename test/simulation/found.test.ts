@@ -33,6 +33,32 @@ describe("deliver", () => {
   )
 })
 
+describe("what was delivered", () => {
+  it.scoped("leaves the store also where the peer loses its memory in the same moment", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const handle = yield* handleFor(alice, bob)
+      yield* sendAll(handle, numbered(1, 30))
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* handle.status).pendingMessages, 0)
+      assert.strictEqual((yield* alice.store.countPending(bob.peerId)).messages, 30, "it is removed a little later")
+      yield* bob.crash
+      const anew = yield* startKernel("bob")
+      yield* sendAll(yield* handleFor(anew, alice), ["I forgot everything"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(
+        alice.forgotten.map(({ _tag }) => _tag),
+        ["PeerRestartedError"]
+      )
+      yield* sendAll(handle, ["once more"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(bodiesOf(anew), ["once more"])
+      assert.deepStrictEqual(yield* alice.store.countPending(bob.peerId), { messages: 0, bytes: 0 })
+    }).pipe(Effect.provide(layerNetwork))
+  )
+})
+
 describe("a held line", () => {
   it.scoped("lets ACKs through, so that a kernel that is busy for want of room in its outbox gets room", () =>
     Effect.gen(function* () {

@@ -69,24 +69,22 @@ const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreE
   })
 
 /** Removes what is settled; it was delivered. */
-const removeSettled = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
-  Effect.suspend(() => {
-    const { settled } = core.window
-    if (settled <= core.removed) return Effect.void
-    core.staged.after.push(() => {
-      core.removed = Math.max(core.removed, settled)
-    })
-    return store.removePending(core.peerId, settled)
-  })
+const removeSettled = (core: Core, store: Store, { settled }: SendWindow.SendWindow): Effect.Effect<void, StoreError> =>
+  settled <= core.removed ? Effect.void : store.removePending(core.peerId, settled)
 
-const recount = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
-  Effect.suspend(() => {
-    const { settled } = core.window
-    return Effect.map(store.countPending(core.peerId), ({ bytes }) => {
-      core.staged.after.push(() => {
-        core.pendingBytes = bytes
-        core.miscounted = core.window.settled !== settled
-      })
+const noteRemoved = (core: Core, { settled }: SendWindow.SendWindow): void => {
+  if (settled <= core.removed) return
+  core.staged.after.push(() => {
+    core.removed = settled
+  })
+}
+
+/** `window` is what the store was rid of before; what is settled while it counts is counted once more. */
+const recount = (core: Core, store: Store, { settled }: SendWindow.SendWindow): Effect.Effect<void, StoreError> =>
+  Effect.map(store.countPending(core.peerId), ({ bytes }) => {
+    core.staged.after.push(() => {
+      core.pendingBytes = bytes
+      core.miscounted = core.window.settled !== settled
     })
   })
 
@@ -98,8 +96,10 @@ const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
     yield* writeStagedBodies(core, store)
     yield* store.putRemote(stagedRecord(core))
     if (staged.ending !== undefined) return
-    yield* removeSettled(core, store)
-    if (core.miscounted) yield* recount(core, store)
+    const { window } = core
+    yield* removeSettled(core, store, window)
+    noteRemoved(core, window)
+    if (core.miscounted) yield* recount(core, store, window)
   })
 
 /** The messages that are pending now and have a deadline are watched; who waits for one that ended with its conversation is told. */
@@ -240,7 +240,8 @@ export const stageEnding = (
 ): Effect.Effect<void, StoreError> =>
   Effect.gen(function* () {
     yield* writeStagedBodies(core, store)
-    yield* removeSettled(core, store)
+    // Not noted: a conversation in a new epoch has removed nothing yet.
+    yield* removeSettled(core, store, core.window)
     yield* store.buryPending(core.peerId, { epoch: core.epoch, reason, detail, at })
     yield* store.clearRedemptions(core.peerId)
     const conversation = makeConversation(epoch === undefined ? core.window.settled : 0)

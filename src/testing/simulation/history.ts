@@ -59,11 +59,17 @@ export class History {
 
   note(sent: Sent): void {
     const key = keyOf(sent.from, sent.to, sent.text)
-    const known = this.sent.get(key)
+    const known = this.remembered(key)
     if (known !== undefined && known.state === "accepted" && sent.state === "accepted" && known.seq !== sent.seq) {
       this.problems.push(`${sent.from} handed in twice for ${sent.to}, and so cannot be told apart: ${sent.text}`)
     }
     if (known === undefined || known.state === "unknown") this.sent.set(key, sent)
+  }
+
+  /** What its sender still knows that it handed in: it may say again what it said before its store went back in time. */
+  private remembered(key: string): Sent | undefined {
+    const sent = this.sent.get(key)
+    return sent === undefined || sent.at <= (this.rolledBack.get(sent.from) ?? -1) ? undefined : sent
   }
 }
 
