@@ -1,8 +1,7 @@
 /** Bent traffic against a whole kernel on the simulated network, beside an honest peer; everything else in this folder is pure. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
-import * as HashSet from "effect/HashSet"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Frame from "../../src/protocol/Frame.ts"
@@ -81,6 +80,10 @@ export const watchLog = (objections: Array<string>) =>
     else if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(line)) objections.push(`an unsafe line: ${JSON.stringify(line)}`)
   })
 
+/** In the place of every other logger, that of a program too. */
+const watching = (objections: Array<string>) =>
+  Layer.merge(Logger.remove(Logger.prettyLoggerDefault), Logger.replace(Logger.defaultLogger, watchLog(objections)))
+
 /** Which inputs: those of all channels from the one on that has the first of them. */
 export interface Share {
   readonly seed: number
@@ -100,7 +103,7 @@ export const fuzzLink = (share: Share, onProgress: (done: number) => Effect.Effe
       return message === undefined ? Effect.void : new LinkFuzzError({ message })
     })
     const done = yield* runChannels(share, (count) => Effect.zipRight(object, onProgress(count))).pipe(
-      Effect.locally(FiberRef.currentLoggers, HashSet.make(watchLog(objections))),
+      Effect.provide(watching(objections)),
       Logger.withMinimumLogLevel(LogLevel.Debug)
     )
     yield* object
