@@ -1,6 +1,7 @@
 /** Bent traffic against a whole kernel on the simulated network, beside an honest peer; everything else in this folder is pure. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Frame from "../../src/protocol/Frame.ts"
@@ -79,30 +80,50 @@ export const watchLog = (objections: Array<string>) =>
     else if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(line)) objections.push(`an unsafe line: ${JSON.stringify(line)}`)
   })
 
+/** In the place of every other logger, that of a program too. */
+const watching = (objections: Array<string>) =>
+  Layer.merge(Logger.remove(Logger.prettyLoggerDefault), Logger.replace(Logger.defaultLogger, watchLog(objections)))
+
+/** Which inputs: those of all channels from the one on that has the first of them. */
+export interface Share {
+  readonly seed: number
+  readonly from: number
+  readonly inputs: number
+}
+
+/** How many inputs lie between two looks at what became of them. */
+export const inputsPerCheck = perChannel * interval
+
 /** Runs about so many inputs; gives how many it were. Fails when the honest peer is not heard, or anything is left at the end. */
-export const fuzzLink = (seed: number, inputs: number, onProgress: (done: number) => Effect.Effect<void>) =>
+export const fuzzLink = (share: Share, onProgress: (done: number) => Effect.Effect<void>) =>
   Effect.gen(function* () {
     const objections: Array<string> = []
-    const done = yield* runChannels(seed, inputs, onProgress).pipe(
-      Effect.provide(Logger.replace(Logger.defaultLogger, watchLog(objections))),
+    const object = Effect.suspend(() => {
+      const [message] = objections
+      return message === undefined ? Effect.void : new LinkFuzzError({ message })
+    })
+    const done = yield* runChannels(share, (count) => Effect.zipRight(object, onProgress(count))).pipe(
+      Effect.provide(watching(objections)),
       Logger.withMinimumLogLevel(LogLevel.Debug)
     )
-    const [objection] = objections
-    return objection === undefined ? done : yield* new LinkFuzzError({ message: objection })
+    yield* object
+    return done
   })
 
-const runChannels = (seed: number, inputs: number, onProgress: (done: number) => Effect.Effect<void>) =>
+const runChannels = <E>({ from, inputs, seed }: Share, onCheck: (done: number) => Effect.Effect<void, E>) =>
   Effect.gen(function* () {
     const alice = yield* startKernel("alice", { config })
     const bob = yield* startKernel("bob")
     const attackers = yield* Effect.all([startBasePeer(ids.low), startBasePeer(ids.high)])
+    const first = Math.floor(from / perChannel)
     const channels = Math.ceil(inputs / perChannel)
-    for (let index = 0; index < channels; index += 1) {
+    for (let index = first; index < first + channels; index += 1) {
       const attacker = attackers[index % 2]
       if (attacker !== undefined) yield* attack(attacker, alice, seed, index)
-      if (index % interval !== interval - 1) continue
+      const done = index - first + 1
+      if (done % interval !== 0) continue
       yield* check(alice, bob)
-      yield* onProgress(index * perChannel)
+      yield* onCheck(done * perChannel)
     }
     yield* check(alice, bob)
     const links = yield* alice.transport.peers

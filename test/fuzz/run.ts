@@ -1,13 +1,15 @@
 /** Runs targets, and tells what held. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { fuzzLink } from "./link.ts"
+import { fuzzLink, inputsPerCheck, type Share } from "./link.ts"
 import { makeDraw } from "./mutate.ts"
 import { targets } from "./targets.ts"
 
 export interface Finding {
   readonly target: string
+  /** Where to begin, and how many inputs it takes, to see it again. */
   readonly index: number
+  readonly inputs: number
   readonly what: string
 }
 
@@ -34,7 +36,7 @@ const describe = (error: unknown): string => (error instanceof Error ? (error.st
 
 type Progress = (target: string, done: number) => Effect.Effect<void>
 
-const runPure = (target: (typeof targets)[number], seed: number, from: number, inputs: number, progress: Progress) =>
+const runPure = (target: (typeof targets)[number], { from, inputs, seed }: Share, progress: Progress) =>
   Effect.gen(function* () {
     const findings: Array<Finding> = []
     const begun = yield* Clock.currentTimeMillis
@@ -46,11 +48,13 @@ const runPure = (target: (typeof targets)[number], seed: number, from: number, i
       for (; index < end; index += 1) {
         const at = index
         const tried = yield* Effect.either(Effect.try(() => target.input(makeDraw(seed, at))))
-        if (tried._tag === "Left") findings.push({ target: target.name, index: at, what: describe(tried.left.error) })
+        if (tried._tag === "Left")
+          findings.push({ target: target.name, index: at, inputs: 1, what: describe(tried.left.error) })
       }
       const took = (yield* Clock.currentTimeMillis) - before
       slowest = Math.max(slowest, took)
-      if (took > mostMillis) findings.push({ target: target.name, index: end - batch, what: `a batch took ${took} ms` })
+      if (took > mostMillis)
+        findings.push({ target: target.name, index: end - batch, inputs: batch, what: `a batch took ${took} ms` })
       yield* progress(target.name, index - from)
       yield* Effect.yieldNow()
     }
@@ -59,29 +63,32 @@ const runPure = (target: (typeof targets)[number], seed: number, from: number, i
     return row
   })
 
-const runLink = (seed: number, inputs: number, progress: Progress) =>
+const runLink = (share: Share, progress: Progress) =>
   Effect.gen(function* () {
     const begun = yield* Clock.currentTimeMillis
-    const tried = yield* Effect.either(Effect.sandbox(fuzzLink(seed, inputs, (done) => progress("link", done))))
+    let reached = 0
+    const onProgress = (done: number) => {
+      reached = done
+      return progress("link", done)
+    }
+    const tried = yield* Effect.either(Effect.sandbox(fuzzLink(share, onProgress)))
     const millis = (yield* Clock.currentTimeMillis) - begun
+    const findings =
+      tried._tag === "Right"
+        ? []
+        : [{ target: "link", index: share.from, inputs: reached + inputsPerCheck, what: String(tried.left) }]
     const row: Row = {
       target: "link",
-      inputs: tried._tag === "Right" ? tried.right : 0,
+      inputs: tried._tag === "Right" ? tried.right : reached,
       millis,
       slowest: 0,
-      findings: tried._tag === "Right" ? [] : [{ target: "link", index: 0, what: String(tried.left) }]
+      findings
     }
     return row
   })
 
-/** Runs one target over so many inputs, each made of the seed and its index. */
-export const run = (
-  name: string,
-  seed: number,
-  from: number,
-  inputs: number,
-  progress: Progress
-): Effect.Effect<Row> => {
+/** Runs one target over a share of its inputs, each made of the seed and its index. */
+export const run = (name: string, share: Share, progress: Progress): Effect.Effect<Row> => {
   const target = targets.find((it) => it.name === name)
-  return target === undefined ? runLink(seed, inputs, progress) : runPure(target, seed, from, inputs, progress)
+  return target === undefined ? runLink(share, progress) : runPure(target, share, progress)
 }

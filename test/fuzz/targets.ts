@@ -1,8 +1,5 @@
 /** What is fuzzed, and what must hold whatever the input. Each takes one input at once; what does not hold is thrown. */
-import * as ConfigProvider from "effect/ConfigProvider"
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { RemotesConfig } from "effect-remotes"
 import * as EarlyMessages from "../../src/protocol/EarlyMessages.ts"
 import * as Frame from "../../src/protocol/Frame.ts"
 import * as Handshake from "../../src/protocol/Handshake.ts"
@@ -18,13 +15,9 @@ import * as WireMessage from "../../src/protocol/WireMessage.ts"
 import * as assert from "./hold.ts"
 import type { Draw } from "./mutate.ts"
 import { bentBytes, bentText, garbage } from "./mutate.ts"
+import { optionTargets } from "./options.ts"
+import type { Target } from "./target.ts"
 import { hello, message } from "./traffic.ts"
-
-export interface Target {
-  readonly name: string
-  readonly about: string
-  readonly input: (draw: Draw) => void
-}
 
 const largest = 4096
 
@@ -146,52 +139,6 @@ const urls: Target = {
   }
 }
 
-interface Refusal {
-  readonly _tag: string
-  readonly message: string
-}
-
-const safe = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+$/u
-
-const checkOptions = <A>(read: Either.Either<A, Refusal>): void => {
-  if (Either.isRight(read)) return
-  assert.match(read.left.message, safe)
-  assert.isAtMost(read.left.message.length, 21_000)
-}
-
-const names = Object.keys(RemotesConfig.Options.fields)
-
-const variable = (name: string): string => `REMOTES_${name.replace(/[A-Z]/gu, (it) => `_${it}`).toUpperCase()}`
-
-const value = (draw: Draw): unknown =>
-  draw.pick<unknown>([
-    bentText(draw, draw.pick(["10 seconds", "1", "no limit", "fail", "true"])),
-    draw.pick([0, -1, 1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY, 5000]),
-    null,
-    undefined,
-    {},
-    [bentText(draw, "x")],
-    { after: bentText(draw, "1 hour") }
-  ])
-
-const options: Target = {
-  name: "options",
-  about: "the option parsers, for code, environment and query string: one safe message for whatever is wrong",
-  input: (draw) => {
-    const name = draw.pick(["ackTimeout", ...names])
-    checkOptions(
-      Effect.runSync(Effect.either(RemotesConfig.make({ [bentText(draw, name)]: value(draw), [name]: value(draw) })))
-    )
-    const query = names.slice(0, draw.below(4)).map((it) => `${it}=${draw.below(5000)}`)
-    checkOptions(RemotesConfig.fromQueryString(bentText(draw, `?${name}Ms=100&giveUp=never&${query.join("&")}`)))
-    const environment = ConfigProvider.fromMap(
-      new Map([[variable(name), bentText(draw, draw.pick(["10 seconds", "7"]))]])
-    )
-    const read = Effect.either(Effect.withConfigProvider(RemotesConfig.fromConfig, environment))
-    Effect.runSync(read)
-  }
-}
-
 const checkWindow = (window: SendWindow.SendWindow): void => {
   assert.isTrue(Object.values(window).every(Number.isSafeInteger))
   assert.isAtMost(window.settled, window.acknowledged)
@@ -260,4 +207,4 @@ const conversations: Target = {
   }
 }
 
-export const targets: ReadonlyArray<Target> = [frames, messages, handshakes, urls, options, conversations]
+export const targets: ReadonlyArray<Target> = [frames, messages, handshakes, urls, ...optionTargets, conversations]

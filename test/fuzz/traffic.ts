@@ -18,12 +18,14 @@ const params = (draw: Draw): readonly [string, unknown] =>
     ["redeemURL", [text(draw), text(draw)]],
     ["redeemURLReply", [draw.chance(2), text(draw), text(draw)]],
     ["rejected", [number(draw), text(draw), text(draw)]],
+    ["abandoned", []],
     [text(draw), []]
   ])
 
 /** A frame after the handshake; `seq` is the number that would be right. */
 export const message = (draw: Draw, seq: number): string => {
   if (draw.chance(10)) return draw.pick(['{"probe":1}', '{"probed":1}'])
+  if (draw.chance(10)) return JSON.stringify({ credit: { messages: number(draw), bytes: number(draw) } })
   if (draw.chance(6)) return JSON.stringify({ ack: number(draw) })
   const [method, args] = params(draw)
   const head = { seq: draw.chance(8) ? number(draw) : seq, ...(draw.chance(4) && { ack: number(draw) }) }
@@ -49,5 +51,7 @@ export const hello = (draw: Draw, incarnation: string, method = "handshake"): st
     dial: 1 + draw.below(3),
     after: draw.pick<unknown>([null, { process: "q", dial: 1 }])
   }
-  return JSON.stringify({ method, params: { incarnationId: incarnation, extensions: { session, channel } } })
+  const limits = { frame: 1_048_576, messages: draw.pick([16_384, 2, 1, 0, -1]), bytes: 4 * 1_048_576 }
+  const extensions = { session, channel, ...(draw.chance(2) && { limits }) }
+  return JSON.stringify({ method, params: { incarnationId: incarnation, extensions } })
 }

@@ -91,6 +91,7 @@ export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds
   return {
     remotes,
     transport: Context.get(context, Transport),
+    store: Context.get(context, RemoteStore),
     factory,
     peerId: remotes.localPeerId,
     received,
