@@ -161,7 +161,7 @@ describe("Strangers", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
-  it.scoped("one of them that opens streams all the time gets eight", () =>
+  it.scoped("one of them that opens streams all the time and says no hello gets four", () =>
     Effect.gen(function* () {
       const { alice, bob } = yield* startPair()
       const [stranger] = yield* strangers(1)
