@@ -79,7 +79,7 @@ const showProgress = (tally: Tally, settings: Settings, seconds: number) =>
 export const hunt = (settings: Settings): Effect.Effect<void, HuntFailed> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { faults, from, minutes, mode, seeds } = settings
+      const { faults, from, minutes, mode, repeat, seeds } = settings
       const isAll = faults.length === allFaultKinds.length
       const tally = Tallies.empty(faults)
       const began = yield* Clock.currentTimeMillis
@@ -95,7 +95,7 @@ export const hunt = (settings: Settings): Effect.Effect<void, HuntFailed> =>
             faults: isAll ? [] : faults
           }
           next += order.count
-          const answer = yield* ask(worker, { ...order, explains: false })
+          const answer = yield* ask(worker, { ...order, repeat, explains: false })
           const { outcomes } = yield* Effect.orDie(Schema.decodeUnknown(Answer)(answer))
           for (const outcome of outcomes) {
             Tallies.add(tally, outcome)
@@ -126,7 +126,7 @@ const tellStories = (seeds: ReadonlyArray<number>, faults: ReadonlyArray<string>
     const worker = yield* openWorker
     for (const seed of seeds) {
       yield* Console.log(`seed ${seed}, looking for the fewest faults that it takes …`)
-      const answer = yield* ask(worker, { mode: "real", from: seed, count: 1, faults, explains: true })
+      const answer = yield* ask(worker, { mode: "real", from: seed, count: 1, faults, repeat: false, explains: true })
       yield* Console.log((yield* Effect.orDie(Schema.decodeUnknown(Story)(answer))).story)
     }
   })

@@ -19,6 +19,8 @@ export interface Settings {
   readonly minutes: number
   readonly mode: Mode
   readonly workers: number
+  /** Whether each seed is run twice, and must go the same way. */
+  readonly repeat: boolean
 }
 
 /** Read as text, because what `Options.integer` says about a wrong value does not tell which option has it. */
@@ -71,7 +73,7 @@ const readFaults = (text: string): ReadonlyArray<FaultKind> | undefined => {
  * The options of the command line; each refuses what is out of its range with one sentence.
  */
 export const options = {
-  seeds: whole("seeds", "How many seeds are run", 1, 1_000_000_000, 200),
+  seeds: whole("seeds", "How many seeds are run, all of them in the one mode that --mode names", 1, 1_000_000_000, 200),
   from: whole("from", "The first seed", 0, 1_000_000_000, 1),
   faults: value("faults", {
     about: `Which kinds of faults there are, with commas between them: ${allFaultKinds.join(", ")}; by default all.`,
@@ -89,7 +91,10 @@ export const options = {
     must: "real or protocol",
     read: (text) => modes.find((it) => it === text)
   }),
-  workers: whole("workers", "How many workers share the seeds", 1, 64, 2)
+  workers: whole("workers", "How many workers share the seeds", 1, 64, 2),
+  repeat: CliOptions.boolean("repeat").pipe(
+    CliOptions.withDescription("Runs each seed twice; that it goes another way the second time is an anomaly.")
+  )
 }
 
 /**
@@ -97,7 +102,7 @@ export const options = {
  */
 export const lackingValue = (args: ReadonlyArray<string>): Option.Option<string> => {
   const last = args.at(-1)
-  return Object.keys(options).some((name) => last === `--${name}`)
+  return Object.keys(options).some((name) => name !== "repeat" && last === `--${name}`)
     ? Option.some(`${last} needs a value.`)
     : Option.none()
 }

@@ -14,6 +14,7 @@ const Order = Schema.Struct({
   from: Schema.Number,
   count: Schema.Number,
   faults: Schema.Array(Schema.String),
+  repeat: Schema.Boolean,
   explains: Schema.Boolean
 })
 
@@ -24,14 +25,23 @@ const optionsOf = ({ faults }: Order) => ({ faults: faults.filter(isFaultKind) }
 /** No faults named are all of them, with their weights. */
 const given = (order: Order) => (order.faults.length === 0 ? {} : optionsOf(order))
 
-const outcomeOf = (order: Order, seed: number): Effect.Effect<Outcome> =>
+/** What came of a seed, and a text that is the same for runs that went the same way. */
+const play = (order: Order, seed: number): Effect.Effect<{ readonly outcome: Outcome; readonly way: string }> =>
   Effect.gen(function* () {
     if (order.mode === "protocol") {
-      const { messages, virtualTime, wrong, happened } = ProtocolSimulation.run(seed, given(order))
-      return { seed, wrong, messages, virtualTime, happened: [...happened], took: 0 }
+      const { happened, ...rest } = ProtocolSimulation.run(seed, given(order))
+      const outcome = { seed, ...rest, happened: [...happened], took: 0 }
+      return { outcome, way: JSON.stringify(outcome) }
     }
-    const { happened, messages, virtualTime, wrong } = yield* run(seed, given(order))
-    return { seed, wrong, messages, virtualTime, happened: [...happened], took: 0 }
+    const { happened, hash, messages, virtualTime, wrong } = yield* run(seed, given(order))
+    return { outcome: { seed, wrong, messages, virtualTime, happened: [...happened], took: 0 }, way: hash }
+  })
+
+const outcomeOf = (order: Order, seed: number): Effect.Effect<Outcome> =>
+  Effect.gen(function* () {
+    const { outcome, way } = yield* play(order, seed)
+    if (!order.repeat || (yield* play(order, seed)).way === way) return outcome
+    return { ...outcome, wrong: [...outcome.wrong, "went another way the second time"] }
   })
 
 const port = parentPort

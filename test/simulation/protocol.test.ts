@@ -16,7 +16,10 @@ describe("the state machines of two kernels through a minute of faults", () => {
     assert.isAbove(messages, 50_000)
   })
 
-  it("go the same way each time", () => {
-    for (let seed = 1; seed <= 20; seed++) assert.deepStrictEqual(run(seed), run(seed))
+  it("go the same way each time, 1,000 of 1,000", () => {
+    for (let seed = 1; seed <= 1000; seed++) {
+      const [first, second] = [run(seed), run(seed)].map(({ happened, ...rest }) => ({ ...rest, kinds: [...happened] }))
+      assert.strictEqual(JSON.stringify(second), JSON.stringify(first), `seed ${seed}`)
+    }
   })
 })
