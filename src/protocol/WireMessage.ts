@@ -285,29 +285,39 @@ export const parseObject = (frame: Uint8Array): Either.Either<Readonly<Record<st
   }
 }
 
+/** Reads what has no number. */
+const readUnnumbered = (
+  value: Readonly<Record<string, unknown>>,
+  ack: number | undefined
+): Either.Either<WireMessage, string> => {
+  const method = own(value, "method")
+  if (method === "handshake" || method === "handshakeAck") return Either.right({ _tag: "Handshake" })
+  if (method === undefined && ack !== undefined) return Either.right({ _tag: "Ack", ack })
+  const credit = own(value, "credit")
+  if (method === undefined && credit !== undefined) return readCredit(credit)
+  return Either.left("a message has no sequence number")
+}
+
+const readFrame = (value: Readonly<Record<string, unknown>>): Either.Either<WireMessage, string> => {
+  const seq = own(value, "seq")
+  const ack = own(value, "ack")
+  if (ack !== undefined && !isSeq(ack)) return Either.left("an ACK is not a whole number from 1 on")
+  if (seq === undefined) return readUnnumbered(value, ack)
+  if (!isSeq(seq)) return Either.left("a sequence number is not a whole number from 1 on")
+  const content = readContent(own(value, "method"), own(value, "params"))
+  return Either.right({ _tag: "Sequenced", seq, ack: ack ?? 0, content })
+}
+
 /**
  * Reads a frame. The left side names a violation of the protocol, after which nothing on the channel can be trusted.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const decode = (frame: Uint8Array): Either.Either<WireMessage, string> =>
-  Either.flatMap(parseObject(frame), (value): Either.Either<WireMessage, string> => {
-    const seq = own(value, "seq")
-    const ack = own(value, "ack")
-    const method = own(value, "method")
-    if (ack !== undefined && !isSeq(ack)) return Either.left("an ACK is not a whole number from 1 on")
-    if (seq === undefined) {
-      if (method === "handshake" || method === "handshakeAck") return Either.right({ _tag: "Handshake" })
-      const credit = own(value, "credit")
-      if (credit !== undefined && ack === undefined && method === undefined) return readCredit(credit)
-      return ack === undefined || method !== undefined
-        ? Either.left("a message has no sequence number")
-        : Either.right({ _tag: "Ack", ack })
-    }
-    if (!isSeq(seq)) return Either.left("a sequence number is not a whole number from 1 on")
-    return Either.right({ _tag: "Sequenced", seq, ack: ack ?? 0, content: readContent(method, own(value, "params")) })
-  })
+export const decode = (frame: Uint8Array): Either.Either<WireMessage, string> => {
+  const parsed = parseObject(frame)
+  return Either.isLeft(parsed) ? Either.left(parsed.left) : readFrame(parsed.right)
+}
 
 /**
  * Reads a body, as it was kept.
