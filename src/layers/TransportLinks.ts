@@ -28,7 +28,7 @@ import { Transport } from "../services/Transport.ts"
 import { makeDoorkeeper } from "./transport/doorkeeper.ts"
 import { metrics } from "./transport/metrics.ts"
 import { readHello } from "./transport/greeting.ts"
-import type { LinkActor } from "./transport/Link.ts"
+import type { LinkActor } from "./transport/linkActor.ts"
 import { makeLink } from "./transport/Link.ts"
 
 /** How many channels may be in their first handshake step at once, over all peers and for one. */

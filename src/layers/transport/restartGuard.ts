@@ -1,0 +1,28 @@
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { ResourceLimitError } from "../../errors/TransportError.ts"
+import { monotonic } from "../../internal/monotonic.ts"
+import * as Rate from "../../protocol/Rate.ts"
+import * as Session from "../../protocol/Session.ts"
+import type { Greeted } from "./greeting.ts"
+
+/**
+ * Lets a handshake pass that does not end a conversation too often: that costs this side work and dead letters, so that a peer
+ * may not bring it about as it likes.
+ *
+ * @internal
+ */
+export const makeRestartGuard = (clock: Clock.Clock, perMinute: number) => {
+  const rate = Rate.perMinute(perMinute)
+  let restarts = Rate.empty
+  return ({ verdict }: Greeted): Effect.Effect<void, ResourceLimitError> =>
+    Effect.suspend(() => {
+      if (!Session.isEnding(verdict)) return Effect.void
+      const now = monotonic(clock)
+      if (Rate.wait(rate, restarts, now) > 0) {
+        return new ResourceLimitError({ limit: "incarnationChanges", current: rate.max, max: rate.max })
+      }
+      restarts = Rate.charge(rate, restarts, now)
+      return Effect.void
+    })
+}
