@@ -2,6 +2,7 @@
  * The rows of the table of targets.
  */
 import * as Data from "effect/Data"
+import type * as Deferred from "effect/Deferred"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Pair, Target } from "./statistics.ts"
@@ -42,6 +43,8 @@ export interface Bench {
   /** Where workers leave their CPU profiles; undefined if they are to make none. */
   readonly profile: string | undefined
   readonly progress: (line: string) => Effect.Effect<void>
+  /** Fails when a worker process ends that was still needed; the row ends with it. */
+  readonly died: Deferred.Deferred<never, BenchFailed>
 }
 
 /** A row: one program that measures. */

@@ -12,6 +12,7 @@ import type * as Runtime from "@effect/platform/Runtime"
 import * as Doc from "@effect/printer/Doc"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -22,12 +23,13 @@ import type { Bench, Row } from "./Row.ts"
 import { BenchFailed } from "./Row.ts"
 import * as Settings from "./settings.ts"
 
-const runRow = (row: Row, how: Omit<Bench, "directory">) =>
+const runRow = (row: Row, how: Omit<Bench, "died" | "directory">) =>
   Effect.scoped(
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const directory = yield* files.makeTempDirectoryScoped({ prefix: "effect-remotes-bench-" })
-      return yield* row.run({ ...how, directory })
+      const died = yield* Deferred.make<never, BenchFailed>()
+      return yield* Effect.raceFirst(row.run({ ...how, directory, died }), Deferred.await(died))
     })
   )
 

@@ -3,12 +3,15 @@
  */
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import * as Worker from "@effect/platform/Worker"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ChildProcess from "node:child_process"
 import * as Path from "node:path"
 import type { Bench } from "../Row.ts"
+import { BenchFailed } from "../Row.ts"
 import type { WorkerFailed } from "./failure.ts"
 import type { KernelOptions, KernelRequest, RawRequest } from "./requests.ts"
 import { BootKernel, BootRaw, Connect, Usage, Whereabouts } from "./requests.ts"
@@ -18,10 +21,20 @@ const flags = ["--conditions=effect-remotes-source", "--disable-warning=Experime
 const profiling = (directory: string | undefined) =>
   directory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${directory}`]
 
-const fork = ({ profile }: Bench, program: string) =>
-  NodeWorker.layer(() =>
+/** A worker that ends by itself answers nobody: the row is told, until the worker's scope closes. */
+const fork = ({ died, profile }: Bench, program: string) => {
+  let expected = false
+  const tell = (how: string) => {
+    if (!expected) Deferred.unsafeDone(died, Exit.fail(new BenchFailed({ sentence: `The worker ${program} ${how}.` })))
+  }
+  const layer = NodeWorker.layer(() =>
     ChildProcess.fork(Path.join(import.meta.dirname, program), { execArgv: [...flags, ...profiling(profile)] })
+      .once("error", ({ message }) => tell(`could not be started: ${message}`))
+      .once("exit", (code, signal) => tell(signal === null ? `ended with code ${code}` : `was ended by ${signal}`))
   )
+  const expectEnd = Effect.addFinalizer(() => Effect.sync(() => (expected = true)))
+  return <A, E, R>(make: Effect.Effect<A, E, R>) => Effect.zipLeft(Effect.provide(make, layer), expectEnd)
+}
 
 /** A worker process. */
 export interface Process<Request extends Schema.TaggedRequest.All> {
@@ -34,14 +47,14 @@ export type RawProcess = Process<RawRequest>
 /** A kernel of ours in a process of its own, until the scope closes. */
 export const kernel = (bench: Bench, options: KernelOptions): Effect.Effect<KernelProcess, WorkerFailed, Scope.Scope> =>
   Worker.makeSerialized<KernelRequest>({ initialMessage: () => new BootKernel({ options }) }).pipe(
-    Effect.provide(fork(bench, "kernel.ts")),
+    fork(bench, "kernel.ts"),
     Effect.map(({ executeEffect }) => ({ ask: executeEffect, usage: executeEffect(new Usage()) }))
   )
 
 /** A bare libp2p node in a process of its own, until the scope closes. */
 export const raw = (bench: Bench, seed: string): Effect.Effect<RawProcess, WorkerFailed, Scope.Scope> =>
   Worker.makeSerialized<RawRequest>({ initialMessage: () => new BootRaw({ seed }) }).pipe(
-    Effect.provide(fork(bench, "raw.ts")),
+    fork(bench, "raw.ts"),
     Effect.map(({ executeEffect }) => ({ ask: executeEffect, usage: executeEffect(new Usage()) }))
   )
 
