@@ -1,8 +1,4 @@
-import * as Deferred from "effect/Deferred"
-import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
-import type { DeliveryExpiredError, DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type * as Credit from "../../protocol/Credit.ts"
 import type { EarlyMessages } from "../../protocol/EarlyMessages.ts"
 import * as Expiry from "../../protocol/Expiry.ts"
@@ -11,22 +7,10 @@ import type { Refusal } from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { WireMessage } from "../../protocol/WireMessage.ts"
 import type { DeadLetter, RemoteRecord } from "../../services/RemoteStore.ts"
+import type { Conversation, Waiter } from "./Conversation.ts"
+import { makeConversation } from "./Conversation.ts"
 import * as Outbox from "./Outbox.ts"
 import * as Reserve from "./Reserve.ts"
-
-/**
- * What a waiter for an acknowledgement can be told instead of it.
- *
- * @internal
- */
-export type Unacknowledged = DeliveryRejectedError | DeliveryExpiredError | OutcomeUnknownError | NetworkStoppedError
-
-/**
- * Somebody who waits for what becomes of a message.
- *
- * @internal
- */
-export type Waiter = Deferred.Deferred<void, Unacknowledged>
 
 /**
  * That one of the staged bodies has a deadline. Its waiter is there from the start, so that the outcome is told however late it is asked for.
@@ -38,22 +22,6 @@ export interface StagedDeadline {
   readonly index: number
   readonly expiresAt: number
   readonly waiter: Waiter
-}
-
-/**
- * Who waits for what becomes of messages, in one uninterrupted conversation. It outlives the conversation in the hands of
- * those who hold its receipts.
- *
- * @internal
- */
-export interface Conversation {
-  readonly waiters: Map<number, Waiter>
-  /** Refusals, by the number of what was refused; the newest of them only. */
-  readonly refused: Map<number, DeliveryRejectedError>
-  /** The highest number that was refused; a peer refuses in order, and each message once. */
-  refusedThrough: number
-  settled: number
-  ended: OutcomeUnknownError | NetworkStoppedError | undefined
 }
 
 /**
@@ -215,17 +183,6 @@ export const nothingStaged = (): Staged => ({
 /**
  * @internal
  */
-export const makeConversation = (settled: number): Conversation => ({
-  waiters: new Map(),
-  refused: new Map(),
-  refusedThrough: 0,
-  settled,
-  ended: undefined
-})
-
-/**
- * @internal
- */
 export const firstRecord = (peerId: PeerId): RemoteRecord => ({
   peerId,
   hints: [],
@@ -296,191 +253,3 @@ export const isForgettable = (core: Core): boolean =>
   core.hungUp === undefined &&
   SendWindow.pending(core.window) === 0 &&
   core.reservedMessages === 0
-
-/**
- * Nothing is on its way: there is another channel, or none.
- *
- * @internal
- */
-export const forgetFlight = (core: Core): void => {
-  core.sizes.length = 0
-  core.skipped.length = 0
-  core.sizesFrom = core.window.cursor
-  core.bytesInFlight = 0
-}
-
-/**
- * Transmission goes on from the window's cursor: what was on its way from there on is so no longer.
- *
- * @internal
- */
-export const rewindFlight = (core: Core): void => {
-  const kept = Math.max(0, core.window.cursor - core.sizesFrom)
-  for (const size of core.sizes.splice(kept)) core.bytesInFlight -= size
-  core.skipped = core.skipped.filter((seq) => seq < core.window.cursor)
-}
-
-/**
- * Notes that messages of these sizes were transmitted, the first of them number `from`.
- *
- * @internal
- */
-export const noteTransmitted = (core: Core, from: number, sizes: ReadonlyArray<number>): void => {
-  if (core.sizes.length === 0) core.sizesFrom = from
-  for (const size of sizes) {
-    core.sizes.push(size)
-    core.bytesInFlight += size
-  }
-}
-
-/**
- * What the peer is not known to have. What it has leaves room at once, though it may take until its refusals were read that it
- * is settled.
- *
- * @internal
- */
-export const unacknowledged = (core: Core): { readonly messages: number; readonly bytes: number } => {
-  const { acknowledged, settled } = core.window
-  const from = Math.max(0, settled + 1 - core.sizesFrom)
-  const through = Math.max(0, acknowledged + 1 - core.sizesFrom)
-  let bytes = core.pendingBytes
-  for (let index = from; index < through; index += 1) bytes -= core.sizes[index] ?? 0
-  const expired = core.expired.size - Math.floor(core.expired.size / expiredInRoomOfOne)
-  return { messages: Math.max(0, SendWindow.unacknowledged(core.window) - expired), bytes }
-}
-
-/**
- * How many messages wait for the peer: of those that expired only the numbers do.
- *
- * @internal
- */
-export const waitingMessages = (core: Core): number => SendWindow.pending(core.window) - core.expired.size
-
-/** How many expired numbers take up the room of one message, so that they, too, are limited while a peer is away. */
-const expiredInRoomOfOne = 16
-
-/**
- * How much of the room for messages is taken up.
- *
- * @internal
- */
-export const roomTaken = (core: Core): number =>
-  waitingMessages(core) + Math.floor(core.expired.size / expiredInRoomOfOne)
-
-/** A peer that was written nothing under a number acknowledges it only with what comes behind it; if that is all, nobody does. */
-const passSkipped = (core: Core): void => {
-  const { skipped } = core
-  for (let [first] = skipped; first !== undefined; [first] = skipped) {
-    if (first > SendWindow.lowestUnacknowledged(core.window)) return
-    core.window = Either.getOrElse(SendWindow.acknowledge(core.window, first), () => core.window)
-    skipped.shift()
-  }
-}
-
-/**
- * Settles what can be settled, up to `through` and given what has `arrived` from the peer, tells those who wait for it, and counts it off.
- *
- * @internal
- */
-export const settle = (core: Core, arrived: number = core.received, through?: number): boolean => {
-  const before = core.window.settled
-  passSkipped(core)
-  core.window = SendWindow.settle(core.window, arrived, through)
-  if (core.window.settled === before) return false
-  if (before + 1 < core.sizesFrom) core.miscounted = true
-  const sizes = core.sizes.splice(0, Math.max(0, core.window.settled - core.sizesFrom + 1))
-  core.sizesFrom += sizes.length
-  for (const size of sizes) {
-    core.pendingBytes -= size
-    core.bytesInFlight -= size
-  }
-  Outbox.release(core.outbox, core.window.settled)
-  // The peer has seen these refusals, so nothing waits for them any more.
-  if (core.refusals.length > 0) core.refusals = core.refusals.filter(({ reply }) => reply > core.window.settled)
-  Reserve.settle(core.reserve, core.window.settled)
-  for (let seq = before + 1; core.expired.size > 0 && seq <= core.window.settled; seq += 1) core.expired.delete(seq)
-  const { conversation } = core
-  conversation.settled = core.window.settled
-  for (let seq = before + 1; conversation.waiters.size > 0 && seq <= core.window.settled; seq += 1) {
-    const waiter = conversation.waiters.get(seq)
-    if (waiter === undefined) continue
-    conversation.waiters.delete(seq)
-    const refusal = conversation.refused.get(seq)
-    Deferred.unsafeDone(waiter, refusal === undefined ? Effect.void : Effect.fail(refusal))
-  }
-  return true
-}
-
-/**
- * Ends a conversation: whoever still waits is told why.
- *
- * @internal
- */
-export const endConversation = (conversation: Conversation, why: OutcomeUnknownError | NetworkStoppedError): void => {
-  conversation.ended = why
-  for (const waiter of conversation.waiters.values()) Deferred.unsafeDone(waiter, Effect.fail(why))
-  conversation.waiters.clear()
-}
-
-/**
- * Begins a new conversation in the place of the present one: in a new epoch with all numbers from the start, or, given up by
- * this side, in the same one with the numbers going on.
- *
- * @internal
- */
-export const beginConversation = (core: Core, { buried, conversation, epoch, why }: Ending): void => {
-  const ended = core.conversation
-  if (epoch === undefined) {
-    core.window = SendWindow.abandon(SendWindow.append(core.window, buried))
-  } else {
-    core.epoch = epoch
-    core.window = SendWindow.make(firstRecord(core.peerId))
-    core.received = 0
-    core.removed = 0
-    core.refusals = []
-    core.channel = undefined
-  }
-  core.outbox = Outbox.make(core.window.next)
-  core.pendingBytes = 0
-  core.miscounted = false
-  core.deadlines = Expiry.empty
-  core.expired.clear()
-  Reserve.settle(core.reserve, Infinity)
-  forgetFlight(core)
-  core.conversation = conversation
-  endConversation(ended, why)
-}
-
-/** How many refusals are remembered for those who ask for a message's fate later than it was known. */
-const maxRefused = 1024
-
-/**
- * Remembers that the peer refused a message.
- *
- * @internal
- */
-export const noteRefusal = (conversation: Conversation, error: DeliveryRejectedError): void => {
-  conversation.refused.set(error.seq, error)
-  conversation.refusedThrough = Math.max(conversation.refusedThrough, error.seq)
-  const [oldest] = conversation.refused.keys()
-  if (conversation.refused.size > maxRefused && oldest !== undefined) conversation.refused.delete(oldest)
-}
-
-/**
- * Waits for what becomes of a message of this conversation.
- *
- * @internal
- */
-export const acknowledged = (conversation: Conversation, seq: number): Effect.Effect<void, Unacknowledged> =>
-  Effect.suspend(() => {
-    const refusal = conversation.refused.get(seq)
-    if (refusal !== undefined) return Effect.fail(refusal)
-    if (seq <= conversation.settled) return Effect.void
-    if (conversation.ended !== undefined) return Effect.fail(conversation.ended)
-    const waiting = conversation.waiters.get(seq)
-    if (waiting !== undefined) return Deferred.await(waiting)
-    return Effect.flatMap(Deferred.make<void, Unacknowledged>(), (waiter) => {
-      conversation.waiters.set(seq, waiter)
-      return Deferred.await(waiter)
-    })
-  })

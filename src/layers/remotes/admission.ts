@@ -6,7 +6,7 @@ import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Core } from "./Core.ts"
-import { roomTaken, unacknowledged } from "./Core.ts"
+import { roomTaken, unacknowledged } from "./room.ts"
 import * as Reserve from "./Reserve.ts"
 import type { Placed } from "./staging.ts"
 

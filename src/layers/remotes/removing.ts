@@ -5,7 +5,7 @@ import type { StoreError } from "../../errors/StoreError.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
-import { tellKernel } from "./conversing.ts"
+import { tellKernel } from "./Converser.ts"
 import type { Core } from "./Core.ts"
 
 /**

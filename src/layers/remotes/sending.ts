@@ -14,7 +14,7 @@ import type { RemoteStore } from "../../services/RemoteStore.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Link } from "../../services/Transport.ts"
 import type { Core, OpenChannel } from "./Core.ts"
-import { noteTransmitted, rewindFlight } from "./Core.ts"
+import { noteTransmitted, rewindFlight } from "./flight.ts"
 import * as Outbox from "./Outbox.ts"
 import type { Pacer } from "./pacing.ts"
 

@@ -13,8 +13,11 @@ import type {
   RemoteRecord,
   RemoteStore
 } from "../../services/RemoteStore.ts"
-import type { Conversation, Core, Staged, StagedDeadline, Unacknowledged, Waiter } from "./Core.ts"
-import { beginConversation, makeConversation, nothingStaged } from "./Core.ts"
+import type { Conversation, Unacknowledged, Waiter } from "./Conversation.ts"
+import { makeConversation } from "./Conversation.ts"
+import type { Core, Staged, StagedDeadline } from "./Core.ts"
+import { nothingStaged } from "./Core.ts"
+import { beginConversation } from "./settling.ts"
 import * as Outbox from "./Outbox.ts"
 
 type Store = RemoteStore["Type"]

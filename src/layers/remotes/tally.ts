@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { metrics } from "../transport/metrics.ts"
 import type { Core } from "./Core.ts"
-import { waitingMessages } from "./Core.ts"
+import { waitingMessages } from "./room.ts"
 
 /**
  * Keeps what is pending for a peer in the sums over all remotes, until the scope ends. To be called when something may have

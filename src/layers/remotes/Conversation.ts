@@ -1,0 +1,90 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import type { DeliveryExpiredError, DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+
+/**
+ * What a waiter for an acknowledgement can be told instead of it.
+ *
+ * @internal
+ */
+export type Unacknowledged = DeliveryRejectedError | DeliveryExpiredError | OutcomeUnknownError | NetworkStoppedError
+
+/**
+ * Somebody who waits for what becomes of a message.
+ *
+ * @internal
+ */
+export type Waiter = Deferred.Deferred<void, Unacknowledged>
+
+/**
+ * Who waits for what becomes of messages, in one uninterrupted conversation. It outlives the conversation in the hands of
+ * those who hold its receipts.
+ *
+ * @internal
+ */
+export interface Conversation {
+  readonly waiters: Map<number, Waiter>
+  /** Refusals, by the number of what was refused; the newest of them only. */
+  readonly refused: Map<number, DeliveryRejectedError>
+  /** The highest number that was refused; a peer refuses in order, and each message once. */
+  refusedThrough: number
+  settled: number
+  ended: OutcomeUnknownError | NetworkStoppedError | undefined
+}
+
+/**
+ * @internal
+ */
+export const makeConversation = (settled: number): Conversation => ({
+  waiters: new Map(),
+  refused: new Map(),
+  refusedThrough: 0,
+  settled,
+  ended: undefined
+})
+
+/**
+ * Ends a conversation: whoever still waits is told why.
+ *
+ * @internal
+ */
+export const endConversation = (conversation: Conversation, why: OutcomeUnknownError | NetworkStoppedError): void => {
+  conversation.ended = why
+  for (const waiter of conversation.waiters.values()) Deferred.unsafeDone(waiter, Effect.fail(why))
+  conversation.waiters.clear()
+}
+
+/** How many refusals are remembered for those who ask for a message's fate later than it was known. */
+const maxRefused = 1024
+
+/**
+ * Remembers that the peer refused a message.
+ *
+ * @internal
+ */
+export const noteRefusal = (conversation: Conversation, error: DeliveryRejectedError): void => {
+  conversation.refused.set(error.seq, error)
+  conversation.refusedThrough = Math.max(conversation.refusedThrough, error.seq)
+  const [oldest] = conversation.refused.keys()
+  if (conversation.refused.size > maxRefused && oldest !== undefined) conversation.refused.delete(oldest)
+}
+
+/**
+ * Waits for what becomes of a message of this conversation.
+ *
+ * @internal
+ */
+export const acknowledged = (conversation: Conversation, seq: number): Effect.Effect<void, Unacknowledged> =>
+  Effect.suspend(() => {
+    const refusal = conversation.refused.get(seq)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    if (seq <= conversation.settled) return Effect.void
+    if (conversation.ended !== undefined) return Effect.fail(conversation.ended)
+    const waiting = conversation.waiters.get(seq)
+    if (waiting !== undefined) return Deferred.await(waiting)
+    return Effect.flatMap(Deferred.make<void, Unacknowledged>(), (waiter) => {
+      conversation.waiters.set(seq, waiter)
+      return Deferred.await(waiter)
+    })
+  })

@@ -1,0 +1,131 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
+import * as Credit from "../../protocol/Credit.ts"
+import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
+import type { LinkEvent } from "../../services/Transport.ts"
+import { noteProgress, oweAck } from "./acknowledging.ts"
+import type { Converser } from "./Converser.ts"
+import { holdLine, settleNow } from "./Converser.ts"
+import type { OpenChannel, Sequenced } from "./Core.ts"
+import { isLostBehind, takeAcksBehind } from "./holding.ts"
+import { read } from "./reading.ts"
+import { passHole, receive } from "./receiving.ts"
+
+/** How many frames are decoded, and their messages committed, together at most. */
+const sliceLength = 256
+
+/**
+ * Takes messages until none is left; while the kernel is busy, the line is held. Gives whether all were taken: what waits when
+ * its channel is lost is let go, because it comes again on the next one, which has to be opened meanwhile.
+ */
+const receiveAll = (converser: Converser, channel: OpenChannel, messages: ReadonlyArray<Sequenced>) =>
+  Effect.gen(function* () {
+    const { core } = converser
+    let left = messages
+    let pause = Duration.millis(50)
+    while (left.length > 0) {
+      const count = yield* holdLine(converser, receive(converser, left))
+      left = left.slice(count)
+      oweAck(converser, false)
+      converser.notify()
+      if (left.length === 0) return true
+      core.held = true
+      takeAcksBehind(converser, left)
+      pause = count > 0 ? Duration.millis(50) : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
+      yield* Effect.sleep(pause)
+      core.held = false
+      if (isLostBehind(converser, channel)) return false
+    }
+    return true
+  })
+
+/** A stranger's first message decides whether it becomes a remote. */
+const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArray<Sequenced>): string | undefined => {
+  if (core.known || messages.length === 0) return undefined
+  if (messages[0]?.content._tag === "Malformed") return "a stranger's first message makes no sense"
+  return mayRecord() ? undefined : "there is no room for another remote"
+}
+
+/** Has the deadline for what is missing run as long as it is, from when it was noticed or anything was taken last. */
+const watchGap = ({ core, gapDeadline }: Converser, channel: OpenChannel, tookAny: boolean) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    if (core.channel !== channel) return
+    const { since } = channel.early
+    channel.early = EarlyMessages.wait(channel.early, now, tookAny)
+    if (channel.early.since === undefined) gapDeadline.disarm()
+    else if (channel.early.since !== since) gapDeadline.arm()
+  })
+
+/** Ends a channel whose peer does what it must not. */
+const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string) =>
+  Effect.gen(function* () {
+    const error = new ProtocolViolationError({ peerId: core.peerId, reason })
+    core.hungUp = channel.number
+    yield* Effect.logWarning(error.message)
+    yield* link.drop(channel.number, error)
+  })
+
+const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>) =>
+  Effect.gen(function* () {
+    const { core } = converser
+    const { acknowledged } = core.window
+    const wasWaiting = channel.early.since !== undefined
+    const { messages, repeated, violation } = read(converser, channel, frames)
+    if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
+    const objection = strangerViolation(converser, messages)
+    if (objection === undefined && !(yield* receiveAll(converser, channel, messages))) return false
+    channel.grants = channel.grants && Credit.take(channel.grants)
+    if (repeated) oweAck(converser, true)
+    settleNow(converser)
+    converser.wake()
+    const reason = objection ?? violation
+    if (reason !== undefined) yield* hangUp(converser, channel, reason)
+    else if (wasWaiting || channel.early.held.length > 0) yield* watchGap(converser, channel, messages.length > 0)
+    return reason === undefined
+  })
+
+/**
+ * Takes what frames of the channel in service bring.
+ *
+ * @internal
+ */
+export const onFrames = (converser: Converser, event: Extract<LinkEvent, { _tag: "Frames" }>) =>
+  Effect.gen(function* () {
+    const { channel: number, frames } = event
+    const { behind } = converser
+    for (let from = 0; from < frames.length; from += sliceLength) {
+      const { channel } = converser.core
+      if (channel?.number !== number) return
+      converser.behind = [{ ...event, frames: frames.slice(from + sliceLength) }, ...behind]
+      if (!(yield* onSlice(converser, channel, frames.slice(from, from + sliceLength)))) {
+        converser.core.channel = undefined
+        return
+      }
+    }
+  })
+
+/**
+ * Something may have been missing for too long: then it is passed as lost, on record, and what came after it is taken.
+ *
+ * @internal
+ */
+export const onReminded = (converser: Converser, number: number) =>
+  Effect.gen(function* () {
+    const { config, core } = converser
+    const { channel } = core
+    if (channel?.number !== number) return
+    const now = yield* Clock.currentTimeMillis
+    const passed = EarlyMessages.pass(channel.early, core.received, now, Duration.toMillis(config.gapTimeout))
+    if (passed === undefined) return
+    const objection = strangerViolation(converser, passed.taken)
+    if (objection !== undefined) {
+      core.channel = undefined
+      return yield* hangUp(converser, channel, objection)
+    }
+    channel.early = passed.early
+    yield* holdLine(converser, passHole(converser, passed.hole))
+    if (yield* receiveAll(converser, channel, passed.taken)) yield* watchGap(converser, channel, true)
+    else core.channel = undefined
+  })

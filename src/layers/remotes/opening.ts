@@ -1,0 +1,146 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { PeerRestartedError, SessionResetError } from "../../errors/RemoteError.ts"
+import { HandshakeError } from "../../errors/TransportError.ts"
+import * as Credit from "../../protocol/Credit.ts"
+import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
+import * as SendWindow from "../../protocol/SendWindow.ts"
+import * as Session from "../../protocol/Session.ts"
+import type { LinkEvent } from "../../services/Transport.ts"
+import type { Converser } from "./Converser.ts"
+import { expectAnswer, holdLine, tellKernel } from "./Converser.ts"
+import type { OpenChannel } from "./Core.ts"
+import { forgetFlight } from "./flight.ts"
+import { settle } from "./settling.ts"
+import { stageEnding } from "./staging.ts"
+
+const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) => {
+  const { core, participant, port, rejectRedemptions, store } = converser
+  const {
+    incarnationId,
+    verdict: { _tag, epoch }
+  } = event
+  const { peerId } = core
+  const why =
+    _tag === "Restarted" ? new PeerRestartedError({ peerId, incarnationId }) : new SessionResetError({ peerId, epoch })
+  const reason = _tag === "Restarted" ? "PeerRestarted" : "SessionReset"
+  return Effect.zipRight(
+    Effect.logWarning(why.message),
+    holdLine(
+      converser,
+      store.transaction(
+        Effect.gen(function* () {
+          yield* store.enlist(participant)
+          const at = yield* Clock.currentTimeMillis
+          yield* stageEnding(core, store, { why, reason, detail: why.message, epoch, at })
+          core.staged.incarnationId = incarnationId
+          core.staged.after.push(() => rejectRedemptions(why))
+          yield* tellKernel(store, port, peerId, why)
+        })
+      )
+    )
+  )
+}
+
+/**
+ * The peer remembers what this side removed. To the session this looks as if the store had gone back in time, and what is pending
+ * might have been received before; but it was not even transmitted.
+ */
+const isRenewal = ({ core }: Converser, { verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
+  core.renewed && core.incarnationId === undefined && verdict._tag === "RolledBack"
+
+const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
+  verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
+
+/**
+ * What the handshake means now. Since then this side may have worked through what the peer had said in a former process: if the peer's
+ * store went back in time in between, its statement fitted only what was committed here by then, and its numbers mean something else
+ * by now. Of one process that cannot be, and it may have said more on the channel before since it made its statement.
+ */
+const reconsider = (
+  { core, identity }: Converser,
+  { process, stated, verdict }: Extract<LinkEvent, { _tag: "Opened" }>
+): Session.Verdict => {
+  const { epoch, incarnationId, peerProcess, received, window } = core
+  if (stated === undefined || verdict._tag !== "Same" || peerProcess === undefined || peerProcess === process) {
+    return verdict
+  }
+  const mine: Session.Statement = {
+    incarnationId: identity.incarnationId,
+    peerIncarnationId: incarnationId,
+    epoch,
+    received,
+    sent: window.sent,
+    acknowledged: window.settled,
+    base: Math.max(window.base, window.settled + 1),
+    next: window.next
+  }
+  return Session.settle(mine, stated)
+}
+
+/** Puts on record what must be there before anything is transmitted: who the peer is, and what may be sent. */
+const recordOpening = (converser: Converser, incarnationId: string) => {
+  const { core, participant, store } = converser
+  core.incarnationId = incarnationId
+  if (!core.known && SendWindow.pending(core.window) === 0) return Effect.void
+  return holdLine(converser, store.transaction(store.enlist(participant)))
+}
+
+/** What the peer gave up is passed by the first message that comes after it. */
+const tellAbandoned = ({ core }: Converser, said: Session.Statement | undefined) => {
+  const count = said === undefined ? 0 : Session.abandoned(core.received, said)
+  return count === 0 ? Effect.void : Effect.logWarning(`the peer gave up ${count} messages`)
+}
+
+/**
+ * Takes a channel into service: ends the conversation before it if the handshake says so, and goes on where both sides are.
+ *
+ * @internal
+ */
+export const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) =>
+  Effect.gen(function* () {
+    const { core, identity, link } = converser
+    const { incarnationId, stated, verdict } = event
+    const begins = verdict._tag === "First" || isRenewal(converser, event)
+    if (!begins && Session.isEnding(verdict) && isNews(converser, event)) {
+      yield* applyEnding(converser, event)
+      if (stated === undefined) {
+        // In the base profile the new life's conversation begins with the next handshake.
+        const reason = "the peer lost its memory; the next handshake begins anew"
+        return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
+      }
+    }
+    const reconsidered = reconsider(converser, event)
+    core.peerProcess = event.process
+    if (reconsidered._tag !== verdict._tag) {
+      yield* applyEnding(converser, { ...event, verdict: reconsidered })
+      const reason = "what the peer had said before contradicts what it stated"
+      return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
+    }
+    if (begins) core.epoch = verdict.epoch
+    const said = stated && Session.carriedOver(verdict, stated, identity.incarnationId)
+    const channel: OpenChannel = {
+      number: event.channel,
+      extended: stated !== undefined,
+      writable: false,
+      acknowledged: 0,
+      ackDue: false,
+      rounds: 0,
+      base: said?.base ?? 1,
+      early: EarlyMessages.empty,
+      purse: event.limits && Credit.openPurse(event.limits),
+      grants: event.limits && Credit.openGrants(Credit.limitsFor(converser.config.maxMessageSize))
+    }
+    core.largestFrame = event.limits?.frame ?? Infinity
+    core.channel = channel
+    yield* tellAbandoned(converser, said)
+    yield* recordOpening(converser, incarnationId)
+    core.window = SendWindow.open(core.window, said)
+    forgetFlight(core)
+    if (settle(core)) converser.tidy.armOnce()
+    channel.writable = true
+    expectAnswer(converser)
+    converser.makeRoom()
+    converser.wake()
+    converser.notify()
+  })

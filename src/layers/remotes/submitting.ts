@@ -1,0 +1,108 @@
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
+import type { StoreError } from "../../errors/StoreError.ts"
+import { ResourceLimitError } from "../../errors/TransportError.ts"
+import type { Delivery } from "../../protocol/Delivery.ts"
+import type { Lane } from "../../protocol/Room.ts"
+import { laneOf } from "../../protocol/Room.ts"
+import type { Content } from "../../protocol/WireMessage.ts"
+import * as WireMessage from "../../protocol/WireMessage.ts"
+import type { DeliverError, Receipt } from "../../services/RemoteHandle.ts"
+import type { Options } from "../../services/RemotesConfig.ts"
+import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
+import type { Admission } from "./admission.ts"
+import type { Committer } from "./committer.ts"
+import { acknowledged } from "./Conversation.ts"
+import type { Core } from "./Core.ts"
+import type { Placed } from "./staging.ts"
+import { stageBody } from "./staging.ts"
+
+/**
+ * @internal
+ */
+export interface SubmitterOptions {
+  readonly core: Core
+  readonly store: RemoteStore["Type"]
+  readonly config: Options
+  readonly admission: Admission
+  readonly participant: Participant
+  readonly committer: Committer
+  readonly clock: Clock.Clock
+  readonly isStopped: () => boolean
+}
+
+/** What this side may say; nothing of it is malformed. */
+type Submittable = Exclude<Content, { _tag: "Malformed" }>
+
+const receiptFor = ({ conversation, seq, waiter }: Placed): Receipt => ({
+  seq,
+  acknowledged: waiter === undefined ? acknowledged(conversation, seq) : Deferred.await(waiter)
+})
+
+/** Undefined if it never comes, or not as long as numbers are exact. */
+const deadlineIn = (expiresIn: Duration.DurationInput, now: number): number | undefined => {
+  const expiresAt = Math.ceil(now + Duration.toMillis(expiresIn))
+  return Number.isSafeInteger(expiresAt) ? expiresAt : undefined
+}
+
+/**
+ * Makes what gives messages their place: durably, in the transaction of the caller's if there is one, and as soon as there is room.
+ *
+ * @internal
+ */
+export const makeSubmitter = (options: SubmitterOptions) => {
+  const { admission, clock, committer, config, core, participant, store } = options
+
+  const stageInTurn = (lane: Lane, body: Uint8Array, expiresAt?: number): Effect.Effect<Placed, ResourceLimitError> =>
+    Effect.suspend(() => {
+      const objection = admission.objectionInTurn(lane, body.length)
+      return objection === undefined
+        ? Effect.map(store.enlist(participant), () => stageBody(core, body, expiresAt))
+        : Effect.fail(objection)
+    })
+
+  /** `commit` gives the message its place, outside of a transaction of the caller's. */
+  const submit = (
+    content: Submittable,
+    lane: Lane,
+    commit: (body: Uint8Array) => Effect.Effect<Placed, DeliverError>,
+    expiresAt?: number
+  ): Effect.Effect<Placed, DeliverError> =>
+    Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
+      if (options.isStopped() || core.gone) return Effect.fail(new NetworkStoppedError())
+      const body = WireMessage.encodeBody(content)
+      const size = WireMessage.largestFrame(body.length)
+      const max = Math.min(config.maxMessageSize, core.largestFrame)
+      if (size > max) return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max }))
+      return inTransaction ? stageInTurn(lane, body, expiresAt) : admission.enter(lane, body.length, commit(body))
+    })
+
+  const submitDelivery = (
+    delivery: Delivery,
+    expiresIn: Duration.DurationInput | undefined
+  ): Effect.Effect<Receipt, DeliverError> =>
+    Effect.suspend(() => {
+      const expiresAt = expiresIn === undefined ? undefined : deadlineIn(expiresIn, clock.unsafeCurrentTimeMillis())
+      const commit = (body: Uint8Array) => committer.commit(core, participant, body, expiresAt)
+      return Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery), commit, expiresAt), receiptFor)
+    })
+
+  /** `along` is committed together with the question. */
+  const submitQuestion = (question: Submittable, along: Effect.Effect<void, StoreError>) =>
+    submit(question, "ordinary", (body) =>
+      store.transaction(
+        Effect.gen(function* () {
+          // The remote may have been removed while this transaction waited for its turn.
+          if (core.gone) return yield* new NetworkStoppedError()
+          yield* store.enlist(participant)
+          yield* along
+          return stageBody(core, body)
+        })
+      )
+    )
+
+  return { submitDelivery, submitQuestion }
+}

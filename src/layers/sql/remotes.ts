@@ -1,0 +1,67 @@
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import type { RemoteStore } from "../../services/RemoteStore.ts"
+import * as Rows from "./rows.ts"
+import { execute } from "./sessions.ts"
+import type { Tables } from "./tables.ts"
+
+/**
+ * The peers, and what they were asked for.
+ *
+ * @internal
+ */
+export const remoteTables = ({
+  change,
+  query,
+  statements,
+  turns
+}: Tables): Pick<
+  RemoteStore["Type"],
+  | "listRemotes"
+  | "findRemote"
+  | "putRemote"
+  | "removeRemote"
+  | "putRedemption"
+  | "listRedemptions"
+  | "removeRedemption"
+  | "clearRedemptions"
+> => ({
+  listRemotes: query("list the peers", statements.listRemotes, [], Rows.remotes),
+  findRemote: (peer) =>
+    query("find a peer", statements.findRemote, [peer], (rows) => Effect.map(Rows.remotes(rows), Arr.head)),
+  putRemote: (record) =>
+    change("put a peer", statements.putRemote, [
+      record.peerId,
+      JSON.stringify(record.hints),
+      record.incarnationId ?? null,
+      record.epoch,
+      record.nextSeq,
+      record.sentSeq,
+      record.acknowledgedSeq,
+      record.baseSeq,
+      record.receivedSeq
+    ]),
+  removeRemote: (peer) =>
+    turns.write((session) =>
+      Effect.zipRight(
+        execute(session, "remove a peer", statements.clearPending, [peer]),
+        Effect.zipRight(
+          execute(session, "remove a peer", statements.clearRedemptions, [peer]),
+          Effect.asVoid(execute(session, "remove a peer", statements.removeRemote, [peer]))
+        )
+      )
+    ),
+
+  putRedemption: ({ answer, expiresAt, peerId, replyKey, urlDigest }) =>
+    change("put a redemption", statements.putRedemption, [
+      peerId,
+      replyKey,
+      urlDigest,
+      expiresAt,
+      // As JSON, because not every database takes every character of what a peer may say.
+      answer === undefined ? null : JSON.stringify(answer)
+    ]),
+  listRedemptions: (peer) => query("list redemptions", statements.listRedemptions, [peer], Rows.redemptions),
+  removeRedemption: (peer, replyKey) => change("remove a redemption", statements.removeRedemption, [peer, replyKey]),
+  clearRedemptions: (peer) => change("remove redemptions", statements.clearRedemptions, [peer])
+})
