@@ -1,0 +1,114 @@
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import { identity } from "effect/Function"
+import type { StoreError } from "../errors/StoreError.ts"
+import type { Participant } from "../services/RemoteStore.ts"
+import { Gate } from "./gate.ts"
+
+/**
+ * A transaction, shared by its levels.
+ *
+ * @internal
+ */
+export interface Turn<Session> {
+  readonly session: Session
+  /** In the order of enlistment, so that those of a nested transaction are the last ones. */
+  readonly participants: Array<Participant>
+  readonly enlisted: Set<Participant>
+  over: boolean
+}
+
+/**
+ * A transaction, or one nested in it.
+ *
+ * @internal
+ */
+export interface Level<Session> {
+  readonly turn: Turn<Session>
+  readonly depth: number
+  readonly parent: Level<Session> | undefined
+  /** One nested transaction or statement at a time, or savepoints would not nest. */
+  readonly gate: Gate
+  open: boolean
+  /** Why this level cannot be committed any more. */
+  doom: Cause.Cause<StoreError> | undefined
+}
+
+/**
+ * Where a fiber is. The fiber that moves first owns it and changes it in place: to set a `FiberRef` costs more than all else
+ * that a nested transaction does. A forked fiber begins with a place of its own, where its parent was.
+ *
+ * @internal
+ */
+export interface Place<Session> {
+  owner: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  level: Level<Session> | undefined
+}
+
+/**
+ * @internal
+ */
+export const levelIn = <Session>(turn: Turn<Session>, parent: Level<Session> | undefined): Level<Session> => ({
+  turn,
+  depth: parent === undefined ? 0 : parent.depth + 1,
+  parent,
+  gate: new Gate(),
+  open: true,
+  doom: undefined
+})
+
+/** The innermost level that is still open, so that a fiber that outlived its transaction is not taken to be in it. */
+const innermost = <Session>(level: Level<Session> | undefined): Level<Session> | undefined => {
+  let it = level
+  while (it !== undefined && !it.open) it = it.parent
+  return it
+}
+
+/**
+ * Runs `effect` at `level` and says how it ended.
+ *
+ * @internal
+ */
+export const at = <A, E, R, Session>(
+  place: Place<Session>,
+  level: Level<Session>,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  Effect.suspend(() => {
+    const before = place.level
+    place.level = level
+    return Effect.map(Effect.exit(effect), (exit) => {
+      place.level = before
+      return exit
+    })
+  })
+
+/**
+ * Knows where the fibers are.
+ *
+ * @internal
+ */
+export const makePlaces = <Session>() => {
+  const current = FiberRef.unsafeMake<Place<Session> | undefined>(undefined, {
+    fork: (place) => place && { owner: undefined, level: place.level },
+    join: identity
+  })
+
+  const levelOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Level<Session> | undefined =>
+    innermost(fiber.getFiberRef(current)?.level)
+
+  /** The fiber's own place; undefined if it has none yet, or was run on the runtime of one that is at work in its own. */
+  const placeOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Place<Session> | undefined => {
+    const place = fiber.getFiberRef(current)
+    return place !== undefined && (place.owner ??= fiber) === fiber ? place : undefined
+  }
+
+  /** Gives the fiber a place of its own. */
+  const settleDown = (fiber: Fiber.RuntimeFiber<unknown, unknown>, level: Level<Session> | undefined) =>
+    FiberRef.set(current, { owner: fiber, level })
+
+  return { levelOf, placeOf, settleDown }
+}
