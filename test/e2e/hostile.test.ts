@@ -90,6 +90,18 @@ const strangers: ReadonlyArray<Row> = [
     attack: onConnection((connection) =>
       Effect.flatMap(enter(connection), (stream) => repeat(stream, new Uint8Array(100_000)))
     )
+  },
+  {
+    name: "probes without end whose answers nobody reads",
+    attackers: 5,
+    attack: onConnection((connection) =>
+      Effect.gen(function* () {
+        const stream = yield* enter(connection)
+        stream.pause()
+        const probes = framed(...Array<string>(20_000).fill('{"probe":1}'))
+        yield* repeat(stream, probes)
+      })
+    )
   }
 ]
 

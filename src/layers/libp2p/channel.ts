@@ -86,7 +86,16 @@ export const make = (stream: Stream, connection: Connection, options: Options): 
       // It has handed over what it held; only telling the peer failed, and that the connection is gone comes as an event.
     }
   }
-  const inbox = Inbox.make<ChannelError>(resume)
+  const inbox = Inbox.make<ChannelError>({
+    decoder,
+    limit: inboxLimit,
+    onRoom: resume,
+    onViolation: (reason) => {
+      violation = new ProtocolViolationError({ peerId, reason })
+      inbox.fail(readError)
+      abort(violation)
+    }
+  })
 
   const status = (): ChannelStatus => {
     if (end === undefined) {
@@ -134,23 +143,14 @@ export const make = (stream: Stream, connection: Connection, options: Options): 
   )
 
   const hold = (): void => {
-    if (inbox.size() < inboxLimit || stream.readStatus !== "readable") return
+    if (!inbox.isFull() || stream.readStatus !== "readable") return
     // Nobody may be reading any more, and the peer's FIN is behind its data: what does not fit is not wanted.
     if (intent !== undefined) discarding = true
     else stream.pause()
   }
   const onMessage = ({ data }: { readonly data: Uint8Array | Iterable<Uint8Array> }): void => {
     if (discarding || violation !== undefined) return
-    for (const chunk of data instanceof Uint8Array ? [data] : data) {
-      const frames = decoder.push(chunk)
-      if (Either.isLeft(frames)) {
-        violation = new ProtocolViolationError({ peerId, reason: frames.left })
-        inbox.offer(decoder.beforeViolation())
-        inbox.fail(readError)
-        return abort(violation)
-      }
-      inbox.offer(frames.right)
-    }
+    inbox.push(data instanceof Uint8Array ? [data] : data)
     hold()
   }
   const onFin = (): void => {

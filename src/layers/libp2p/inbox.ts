@@ -4,9 +4,11 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Frame from "../../protocol/Frame.ts"
 
-/** What a frame costs beside its bytes, so that many tiny ones count as what they occupy. */
-const overhead = 64
+/** What a view costs beside its bytes (115 in V8, and its place in the list), so that many tiny frames count as what they are. */
+const overhead = 128
 
 /**
  * Frames in order for one reader, then a failure.
@@ -14,42 +16,84 @@ const overhead = 64
  * @internal
  */
 export interface Inbox<E> {
-  /** Roughly what is held, in bytes. */
-  readonly size: () => number
-  readonly offer: (frames: ReadonlyArray<Uint8Array>) => void
+  /** Whether so much lies here that no more should be read. */
+  readonly isFull: () => boolean
+  /**
+   * Takes what has arrived. While the inbox is full it stays as it came: taken apart, frames of a few bytes would occupy
+   * many times what the peer sent.
+   */
+  readonly push: (chunks: Iterable<Uint8Array>) => void
   /** What the reader gets after the last frame, as it is then; the first one counts. */
   readonly fail: (error: () => E) => void
   readonly clear: () => void
-  /** Takes everything, at least one frame. Interruption loses nothing. */
+  /** Takes all frames there are, at least one. Interruption loses nothing. */
   readonly take: Effect.Effect<ReadonlyArray<Uint8Array>, E>
 }
 
 /**
- * An empty inbox that says when it has been emptied.
+ * @internal
+ */
+export interface Options {
+  readonly decoder: Frame.Decoder
+  /** From how many bytes on the inbox is full. */
+  readonly limit: number
+  /** There is room again. */
+  readonly onRoom: () => void
+  /** The peer broke this rule; the frames before it are still there for the reader, and nothing comes after them. */
+  readonly onViolation: (reason: string) => void
+}
+
+/**
+ * An empty inbox.
  *
  * @internal
  */
-export const make = <E>(onTaken: () => void): Inbox<E> => {
+export const make = <E>({ decoder, limit, onRoom, onViolation }: Options): Inbox<E> => {
   type Take = Effect.Effect<ReadonlyArray<Uint8Array>, E>
   let frames: Array<Uint8Array> = []
   let size = 0
+  let undecoded: Array<Uint8Array> = []
   let failure: Effect.Effect<never, E> | undefined
   let reader: ((take: Take) => void) | undefined
 
+  const isFull = () => size >= limit
+  const hold = (more: ReadonlyArray<Uint8Array>) => {
+    for (const frame of more) {
+      frames.push(frame)
+      size += frame.byteLength + overhead
+    }
+  }
+  const empty = () => {
+    frames = []
+    size = 0
+  }
+  const decode = () => {
+    let decoded = 0
+    for (const chunk of undecoded) {
+      if (isFull()) break
+      decoded += 1
+      const found = decoder.push(chunk)
+      if (Either.isRight(found)) {
+        hold(found.right)
+        continue
+      }
+      hold(decoder.beforeViolation())
+      undecoded = []
+      return onViolation(found.left)
+    }
+    undecoded = undecoded.slice(decoded)
+  }
   const wake = () => {
     const waiting = reader
     reader = undefined
     waiting?.(take)
   }
-  const clear = () => {
-    frames = []
-    size = 0
-  }
   const take: Take = Effect.suspend(() => {
     if (frames.length > 0) {
       const taken = frames
-      clear()
-      onTaken()
+      empty()
+      decode()
+      if (!isFull()) onRoom()
       return Effect.succeed(taken)
     }
     return (
@@ -64,19 +108,20 @@ export const make = <E>(onTaken: () => void): Inbox<E> => {
     )
   })
   return {
-    size: () => size,
-    offer: (more) => {
-      for (const frame of more) {
-        frames.push(frame)
-        size += frame.byteLength + overhead
-      }
-      if (more.length > 0) wake()
+    isFull,
+    push: (chunks) => {
+      for (const chunk of chunks) undecoded.push(chunk)
+      decode()
+      if (frames.length > 0) wake()
     },
     fail: (error) => {
       failure ??= Effect.failSync(error)
       wake()
     },
-    clear,
+    clear: () => {
+      empty()
+      undecoded = []
+    },
     take
   }
 }

@@ -1,0 +1,67 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Inbox from "../../../src/layers/libp2p/inbox.ts"
+import * as Frame from "../../../src/protocol/Frame.ts"
+
+const limit = 4096
+
+/** Chunks of tiny frames; each chunk alone fills the inbox. */
+const flood = (chunks: number) =>
+  Array.from({ length: chunks }, () => Frame.encode(Array<Uint8Array>(100).fill(Uint8Array.of(1, 2, 3))))
+
+const setUp = () => {
+  const heard = { decoded: 0, rooms: 0, violations: Array<string>() }
+  const decoder = Frame.makeDecoder(1024)
+  const inbox = Inbox.make<string>({
+    decoder: {
+      ...decoder,
+      push: (chunk) => {
+        heard.decoded += 1
+        return decoder.push(chunk)
+      }
+    },
+    limit,
+    onRoom: () => void (heard.rooms += 1),
+    onViolation: (reason) => void heard.violations.push(reason)
+  })
+  return { heard, inbox }
+}
+
+describe("What nobody has taken yet", () => {
+  it.effect("stays as it came while the inbox is full, and is taken apart as it empties", () =>
+    Effect.gen(function* () {
+      const { heard, inbox } = setUp()
+      inbox.push(flood(3))
+      assert.isTrue(inbox.isFull())
+      assert.strictEqual(heard.decoded, 1)
+      for (const rooms of [0, 0, 1]) {
+        assert.lengthOf(yield* inbox.take, 100)
+        assert.strictEqual(heard.rooms, rooms)
+      }
+      assert.strictEqual(heard.decoded, 3)
+      assert.isFalse(inbox.isFull())
+    })
+  )
+
+  it.effect("comes before the failure, also what had not been taken apart yet", () =>
+    Effect.gen(function* () {
+      const { inbox } = setUp()
+      inbox.push(flood(2))
+      inbox.fail(() => "the end")
+      assert.lengthOf(yield* inbox.take, 100)
+      assert.lengthOf(yield* inbox.take, 100)
+      assert.strictEqual(yield* Effect.flip(inbox.take), "the end")
+    })
+  )
+
+  it.effect("may hide a broken rule until it is taken apart; what came before it is heard", () =>
+    Effect.gen(function* () {
+      const { heard, inbox } = setUp()
+      inbox.push([...flood(1), Uint8Array.of(1, 7, 0x80, 0x00), ...flood(1)])
+      assert.deepStrictEqual(heard.violations, [])
+      assert.lengthOf(yield* inbox.take, 100)
+      assert.deepStrictEqual(heard.violations, ["a length prefix that is longer than it needs to be"])
+      assert.deepStrictEqual(yield* inbox.take, [Uint8Array.of(7)])
+    })
+  )
+})
