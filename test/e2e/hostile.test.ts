@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { framed, json, mostHeld } from "../support/attacker.ts"
 import { message } from "../support/kernel.ts"
-import { enter, intrude, open, plug, repeat, say } from "../support/libp2pAttacker.ts"
+import { enter, intrude, open, openWith, plug, repeat, say } from "../support/libp2pAttacker.ts"
 import { eventually, type Kernel, startKernel } from "../support/libp2pKernel.ts"
 import { startVictim, type Victim } from "../support/victim.ts"
 
@@ -23,6 +23,8 @@ interface Row {
 }
 
 const times = (count: number) => Array.from({ length: count })
+
+const endless = new Uint8Array(65_536).fill(0xff)
 
 const onConnection =
   (act: (connection: Connection) => Effect.Effect<unknown, unknown, Scope.Scope>): Attack =>
@@ -41,6 +43,11 @@ const strangers: ReadonlyArray<Row> = [
       Effect.tap(plug(address), (socket) => Effect.sync(() => socket.write(Buffer.alloc(65_536, "GET / HTTP/1.1\r\n"))))
   },
   {
+    name: "sockets with a length that never ends",
+    attackers: 40,
+    attack: (address) => Effect.tap(plug(address), (socket) => Effect.sync(() => socket.write(endless)))
+  },
+  {
     name: "sockets that come and go",
     attackers: 1,
     attack: (address) => Effect.forever(Effect.zipRight(Effect.scoped(plug(address)), Effect.sleep("1 millis")))
@@ -50,6 +57,11 @@ const strangers: ReadonlyArray<Row> = [
     name: "streams without end",
     attackers: 2,
     attack: onConnection((connection) => Effect.forEach(times(200), () => open(connection)))
+  },
+  {
+    name: "streams with a length that never ends where the name of a protocol is due",
+    attackers: 2,
+    attack: onConnection((connection) => Effect.forEach(times(100), () => openWith(connection, endless)))
   },
   {
     name: "streams that never say hello",
