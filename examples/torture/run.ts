@@ -4,6 +4,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
+import { RunFailed } from "../processes/failure.ts"
 import * as Run from "../processes/run.ts"
 import type * as Screen from "../processes/screen.ts"
 import { compare, isClean, read } from "./check.ts"
@@ -20,11 +21,17 @@ const checked = Effect.fnUntraced(function* (settings: Settings, directory: stri
   const verdict = compare(yield* Effect.forEach(files, read), manners, named)
   const end = yield* Ref.get(tally)
   yield* screen.print(`\n${table(end, verdict, (end.progressedAt - end.startedAt) / 1000)}`)
-  return isClean(verdict)
+  if (!isClean(verdict)) return false
+  if (!Tally.wasOrdeal(end)) {
+    return yield* new RunFailed({
+      sentence: "No kernel was killed, so that this run shows nothing: give it more time."
+    })
+  }
+  return true
 })
 
 /**
- * Runs, shows the run, and fails unless every message arrived exactly once and in order. Leaves nothing behind, except the
+ * Runs, shows the run, and fails unless kernels were killed and every message arrived exactly once and in order. Leaves nothing behind, except the
  * directory where that is asked for.
  */
 export const run = (settings: Settings) =>

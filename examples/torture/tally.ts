@@ -111,3 +111,8 @@ export const isComplete = (tally: Tally, kernels: number, manners: typeof Manner
     )
   )
 }
+
+/**
+ * Whether a kernel was killed at all. A run in which none was shows nothing, however clean it is.
+ */
+export const wasOrdeal = ({ mishaps }: Tally): boolean => mishaps.Kill > 0

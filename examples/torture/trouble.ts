@@ -62,6 +62,19 @@ const disturb = (proxy: Proxy.Proxy, disturbance: Plan.Disturbance): Effect.Effe
   }
 }
 
+/** The way to this kernel, or to one after it, once there is a connection on it: before that there is nothing to disturb. */
+const wayInUse = (stage: Stage, which: number): Effect.Effect<Proxy.Proxy> => {
+  const { cast, names } = stage
+  const proxies = names.flatMap((_, index) => cast.proxies.get(names[(which + index) % names.length] ?? names[0]) ?? [])
+  return Effect.flatMap(
+    Effect.findFirst(proxies, ({ open }) => Effect.map(open, (count) => count > 0)),
+    Option.match({
+      onNone: () => Effect.delay(wayInUse(stage, which), "10 millis"),
+      onSome: Effect.succeed
+    })
+  )
+}
+
 /** Does one after the other, each after its wait, and begins none after `until`. */
 const inTurn = <A, E, R>(
   next: Effect.Effect<{ readonly wait: number; readonly value: A }>,
@@ -79,22 +92,20 @@ const inTurn = <A, E, R>(
   })
 
 /**
- * Has things go wrong for so many seconds; then every kernel is up, or about to be, and the weather is clear.
+ * Has things go wrong for so many seconds, all that the plan has for them. Then every kernel is up, or about to be, and the
+ * weather is clear.
  */
 export const storm = (stage: Stage, seconds: number) =>
   Effect.gen(function* () {
-    const { cast, names, seed, tally } = stage
+    const { names, seed, tally } = stage
     const until = (yield* Clock.currentTimeMillis) + 1000 * seconds
     const one = (which: number) => names[which] ?? names[0]
     const falling = inTurn(Plan.falls(seed, names.length), until, (it) => fall(stage, one(it.which), it))
     const disturbing = inTurn(Plan.disturbances(seed, names.length), until, (it) =>
       Effect.gen(function* () {
-        // Where there is no connection there is nothing to disturb.
-        const proxies = names.flatMap((_, index) => cast.proxies.get(one((it.which + index) % names.length)) ?? [])
-        const inUse = yield* Effect.findFirst(proxies, ({ open }) => Effect.map(open, (count) => count > 0))
-        if (Option.isNone(inUse)) return
+        const way = yield* wayInUse(stage, it.which)
         yield* note(tally, it.what)
-        yield* disturb(inUse.value, it)
+        yield* disturb(way, it)
       })
     )
     yield* Effect.all([falling, disturbing], { concurrency: "unbounded", discard: true })

@@ -4,12 +4,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Connection } from "@libp2p/interface"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { framed, json, mostHeld } from "../support/attacker.ts"
-import { message } from "../support/kernel.ts"
-import { enter, intrude, open, plug, repeat, say } from "../support/libp2pAttacker.ts"
+import { enter, intrude, open, openWith, plug, repeat, say } from "../support/libp2pAttacker.ts"
+import { assertHeard } from "../support/libp2pHonest.ts"
 import { eventually, type Kernel, startKernel } from "../support/libp2pKernel.ts"
 import { startVictim, type Victim } from "../support/victim.ts"
 
@@ -23,6 +22,8 @@ interface Row {
 }
 
 const times = (count: number) => Array.from({ length: count })
+
+const endless = new Uint8Array(65_536).fill(0xff)
 
 const onConnection =
   (act: (connection: Connection) => Effect.Effect<unknown, unknown, Scope.Scope>): Attack =>
@@ -41,6 +42,11 @@ const strangers: ReadonlyArray<Row> = [
       Effect.tap(plug(address), (socket) => Effect.sync(() => socket.write(Buffer.alloc(65_536, "GET / HTTP/1.1\r\n"))))
   },
   {
+    name: "sockets with a length that never ends",
+    attackers: 40,
+    attack: (address) => Effect.tap(plug(address), (socket) => Effect.sync(() => socket.write(endless)))
+  },
+  {
     name: "sockets that come and go",
     attackers: 1,
     attack: (address) => Effect.forever(Effect.zipRight(Effect.scoped(plug(address)), Effect.sleep("1 millis")))
@@ -50,6 +56,11 @@ const strangers: ReadonlyArray<Row> = [
     name: "streams without end",
     attackers: 2,
     attack: onConnection((connection) => Effect.forEach(times(200), () => open(connection)))
+  },
+  {
+    name: "streams with a length that never ends where the name of a protocol is due",
+    attackers: 2,
+    attack: onConnection((connection) => Effect.forEach(times(100), () => openWith(connection, endless)))
   },
   {
     name: "streams that never say hello",
@@ -136,39 +147,19 @@ const acquaintances: ReadonlyArray<Row> = [
   }
 ]
 
-const rounds = 20
-
-/** Far below every deadline; the attackers share a process with the honest kernel. */
-const inTime = Duration.seconds(2)
-
-/** How many of the honest messages were acknowledged in time. */
-const honestInTime = (honest: Kernel, victim: Victim) =>
-  Effect.gen(function* () {
-    const handle = yield* honest.remotes.get(victim.peerId, { hints: [victim.address] })
-    const send = Effect.gen(function* () {
-      const [took] = yield* Effect.timed(Effect.flatMap(handle.deliver(message("honest")), (it) => it.acknowledged))
-      return Duration.lessThanOrEqualTo(took, inTime)
-    })
-    const sent = yield* Effect.forEach(times(rounds), (_, index) => Effect.delay(send, `${index * 40} millis`), {
-      concurrency: "unbounded"
-    })
-    return sent.filter((wasInTime) => wasInTime).length
-  })
-
 const run = (honest: Kernel, victim: Victim, { attack, attackers, name }: Row) =>
   Effect.gen(function* () {
     const before = yield* victim.standing
     yield* Effect.forEach(times(attackers), () => Effect.forkScoped(Effect.ignore(attack(victim.address))))
-    const heard = yield* honestInTime(honest, victim)
+    yield* assertHeard(name, honest, victim, [victim.address])
     const during = yield* victim.standing
-    assert.isAtLeast(heard, 0.9 * rounds, `${name}: honest messages in time`)
     assert.isBelow((during.bytes - before.bytes) / attackers, mostHeld, `${name}: bytes for each attacker`)
   }).pipe(Effect.scoped)
 
 const startPair = Effect.gen(function* () {
   const victim = yield* startVictim
   const honest = yield* startKernel("bob")
-  yield* honestInTime(honest, victim)
+  yield* assertHeard("nothing", honest, victim, [victim.address])
   return { honest, victim }
 })
 

@@ -221,6 +221,12 @@ describe("Tally", () => {
     assert.strictEqual(at(Tally.befall(first, "Stall", 5)), 5)
   })
 
+  it("is no ordeal unless a kernel was killed", () => {
+    const mild = Tally.befall(Tally.befall(Tally.start(0), "Stop", 1), "Cut", 2)
+    assert.isFalse(Tally.wasOrdeal(mild))
+    assert.isTrue(Tally.wasOrdeal(Tally.befall(mild, "Kill", 3)))
+  })
+
   it("is said in one line, and where nothing moves in one sentence", () => {
     const tally = Tally.befall(
       both(said(9, { sent: 1234, pending: 5 }), said(9, { peer: "alice", received: 3 })),

@@ -37,6 +37,16 @@ export const intrude = (address: string) =>
 export const open = (connection: Connection) =>
   Effect.option(Effect.tryPromise(() => connection.newStream("/effect-remotes/1", { negotiateFully: false })))
 
+/** A stream that begins with these bytes, where the name of a protocol is due; none where the connection has ended. */
+export const openWith = (connection: Connection, bytes: Uint8Array) =>
+  Effect.sync(() => {
+    // The stream is there at once; that nothing is ever agreed upon on it is the attack.
+    connection.newStream("/nothing/1").catch(() => undefined)
+    const stream = connection.streams.at(-1)
+    stream?.send(bytes)
+    return stream
+  })
+
 /** Writes bytes as they are, as far as the other side lets it; says whether it may go on. */
 export const say = (stream: Stream, bytes: Uint8Array) =>
   Effect.sync(() => {

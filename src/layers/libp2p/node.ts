@@ -19,6 +19,7 @@ import type { ListenError } from "../../errors/ConnectionError.ts"
 import * as Candidates from "./candidates.ts"
 import * as Circuit from "./circuit.ts"
 import { toError, toListenError } from "./errors.ts"
+import * as Guards from "./guards.ts"
 
 /**
  * The node's transports, past libp2p's dial queue: that one makes all dials to a peer one, has deadlines of its own that are
@@ -87,8 +88,7 @@ const heartbeat = 20_000
 export const common = async (keySeed: Uint8Array): Promise<Libp2pOptions> => ({
   start: false,
   privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
-  connectionEncrypters: [noise()],
-  streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize } })],
+  ...Guards.around(noise(), yamux({ streamOptions: { maxStreamWindowSize } })),
   connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }
 })
 
