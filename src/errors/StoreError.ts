@@ -11,18 +11,19 @@ const reasons = {
   Full: "it is full",
   NotWritable: "it cannot be written",
   Closed: "it is closed",
+  TakenOver: "another kernel has opened it since",
   Failed: "it failed"
 }
 
 /**
- * The store did not take or give data: busy, full, gone, not writable. What was to be written is not.
+ * The store did not take or give data: busy, full, gone, not writable, or another kernel's by now. What was to be written is not.
  *
  * @since 0.1.0
  * @category errors
  */
 export class StoreUnavailableError extends Schema.TaggedError<StoreUnavailableError>()("StoreUnavailableError", {
   operation: Schema.String,
-  reason: Schema.Literal("Busy", "Full", "NotWritable", "Closed", "Failed"),
+  reason: Schema.Literal("Busy", "Full", "NotWritable", "Closed", "TakenOver", "Failed"),
   cause: Schema.optional(Schema.Defect)
 }) {
   /** Whether the same call may succeed later without anybody doing something about it. */

@@ -16,6 +16,7 @@ import { deadLetterTable } from "./sql/deadLetters.ts"
 import { openErrorIn } from "./sql/errors.ts"
 import { identityTables } from "./sql/identity.ts"
 import { issuedUrlTable } from "./sql/issuedUrls.ts"
+import { takeOver } from "./sql/owner.ts"
 import { pendingTable } from "./sql/pending.ts"
 import { dialectOf, prepareTables } from "./sql/preparing.ts"
 import { remoteTables } from "./sql/remotes.ts"
@@ -50,7 +51,8 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
     const dialect = yield* dialectOf(sql)
     yield* prepareTables(sql, dialect)
     const statements = makeStatements(dialect)
-    const turns = makeTurns(makeBackend(sql, statements))
+    const stillOurs = yield* takeOver(sql, dialect, statements)
+    const turns = makeTurns(makeBackend(sql, statements, stillOurs))
     const tables = makeTables(turns, statements, maxDeadLetters)
     return RemoteStore.of({
       transaction: turns.transaction,
@@ -78,6 +80,9 @@ export const make = (
 /**
  * Keeps everything in the database of the `SqlClient`, in tables whose names begin with `remotes_`, which it makes and
  * brings up to date. A turn's own statements on the same client commit together with it.
+ *
+ * One kernel uses it at a time: whoever opens it takes it over, and no further transaction of the one before commits, but
+ * fails with `StoreUnavailableError` (`TakenOver`).
  *
  * With SQLite, a commit is on the disk when it returns (`journal_mode=WAL`, `synchronous=FULL`). Provide the client
  * like this, so that a file that cannot be opened is a typed error:

@@ -212,6 +212,7 @@ describe("RemoteIdentityStored: sealed", () => {
               "DROP TABLE remotes_redemptions",
               "ALTER TABLE remotes_pending DROP COLUMN expires_at",
               "DROP INDEX remotes_dead_letters_by_peer",
+              "DROP TABLE remotes_owner",
               "DELETE FROM remotes_migrations WHERE migration_id > 1"
             ],
             (statement) => sql.unsafe(statement)

@@ -3,11 +3,12 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -937,6 +938,31 @@ export const contract = (name: string, implementation: Implementation): void => 
         yield* store.removePending(bob, 200)
         yield* appended
         assert.strictEqual((yield* seqs()).length, 200)
+      })
+    )
+
+    it.scoped("belongs to the kernel that opened it last: no turn of the one before commits, and none begins", () =>
+      Effect.gen(function* () {
+        const { layer } = yield* implementation.place({})
+        const old = Context.get(yield* Layer.build(layer), RemoteStore)
+        yield* old.appendPending(bob, messages(1, 1))
+        const young = Context.get(yield* Layer.build(layer), RemoteStore)
+        yield* young.appendPending(bob, messages(2, 2))
+        let began = false
+        const turn = old.transaction(
+          Effect.zipRight(
+            Effect.sync(() => (began = true)),
+            old.putRemote(record(bob))
+          )
+        )
+        for (const call of [turn, old.appendPending(bob, messages(2, 2)), old.removePending(bob, 2)]) {
+          const error = yield* Effect.flip(call)
+          assert.isTrue(error._tag === "StoreUnavailableError" && !error.isTransient)
+        }
+        assert.isFalse(began)
+        yield* young.transaction(young.appendPending(bob, messages(3, 3)))
+        assert.deepStrictEqual(yield* Effect.provideService(seqs(), RemoteStore, young), [1, 2, 3])
+        assert.deepStrictEqual(yield* young.listRemotes, [])
       })
     )
   })

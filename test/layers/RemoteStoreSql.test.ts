@@ -3,13 +3,14 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { SqliteClient } from "@effect/sql-sqlite-node"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -134,6 +135,7 @@ describe("RemoteStoreSql: the host's own statements", () => {
           "remotes_identity",
           "remotes_issued_urls",
           "remotes_migrations",
+          "remotes_owner",
           "remotes_peers",
           "remotes_pending",
           "remotes_redemptions",
@@ -193,12 +195,14 @@ describe("RemoteStoreSql: failures", () => {
   it.scoped("a database that another process writes to is busy, and free again afterwards", () =>
     Effect.gen(function* () {
       const filename = yield* temporary
-      const other = yield* Layer.build(layerAt(filename))
+      const other = yield* Layer.build(Layer.orDie(SqliteClient.layer({ filename })))
       yield* Effect.gen(function* () {
         const store = yield* RemoteStore
         yield* run("PRAGMA busy_timeout = 0")
         const turn = store.transaction(store.appendPending(bob, messages(1, 1)))
-        const meanwhile = yield* Context.get(other, RemoteStore).transaction(Effect.either(turn))
+        yield* Effect.provide(run("BEGIN IMMEDIATE"), other)
+        const meanwhile = yield* Effect.either(turn)
+        yield* Effect.provide(run("COMMIT"), other)
         assert.isTrue(Either.isLeft(meanwhile) && describeError(meanwhile.left) === "Busy")
         yield* turn
       }).pipe(Effect.provide(layerAt(filename)))
@@ -392,6 +396,28 @@ describe("RemoteStoreSql: failures", () => {
   )
 })
 
+/** Has a process commit message after message until it ends, once it has committed twenty does that; gives what it said last. */
+const lastOf = <E, R>(filename: string, then: (victim: ChildProcess) => Effect.Effect<unknown, E, R>) =>
+  Effect.gen(function* () {
+    const victim = fileURLToPath(new URL("./remoteStoreVictim.ts", import.meta.url))
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn(process.execPath, [victim, filename, bob], { stdio: ["ignore", "pipe", "inherit"] })),
+      (it) => Effect.sync(() => it.kill("SIGKILL"))
+    )
+    const lines = createInterface({ input: child.stdout })
+    const reached = yield* Deferred.make<void>()
+    let last = ""
+    lines.on("line", (line) => {
+      last = line
+      if (line === "20") Deferred.unsafeDone(reached, Effect.void)
+    })
+    const ended = once(lines, "close")
+    yield* Deferred.await(reached)
+    yield* then(child)
+    yield* Effect.promise(() => ended)
+    return last
+  })
+
 describe("RemoteStoreSql: durability", () => {
   test(
     "is switched on",
@@ -444,24 +470,35 @@ describe("RemoteStoreSql: durability", () => {
   it.live("outlives a process that is killed", () =>
     Effect.gen(function* () {
       const filename = yield* temporary
-      const victim = fileURLToPath(new URL("./remoteStoreVictim.ts", import.meta.url))
-      const told = yield* Effect.promise(async () => {
-        const child = spawn(process.execPath, [victim, filename, bob], { stdio: ["ignore", "pipe", "inherit"] })
-        let last = 0
-        for await (const line of createInterface({ input: child.stdout })) {
-          last = Number(line)
-          if (last === 20) child.kill("SIGKILL")
-        }
-        if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
-        return last
-      })
-      assert.isAtLeast(told, 20)
+      const told = yield* lastOf(filename, (child) => Effect.sync(() => child.kill("SIGKILL")))
+      assert.isAtLeast(Number(told), 20)
       const kept = yield* Effect.provide(seqs(), layerAt(filename))
-      assert.isAtLeast(kept.length, told)
+      assert.isAtLeast(kept.length, Number(told))
       assert.deepStrictEqual(
         kept,
         kept.map((_, at) => at + 1)
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("belongs to the process that opened it last: the other commits nothing more, and is told why", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporary
+      let kept: ReadonlyArray<number> = []
+      const told = yield* lastOf(filename, () =>
+        Effect.gen(function* () {
+          const opened = yield* Layer.build(layerAt(filename))
+          kept = yield* Effect.provide(seqs(), opened)
+          yield* Effect.provide(
+            Effect.flatMap(RemoteStore, (store) => store.appendPending(alice, messages(1, 1))),
+            opened
+          )
+        })
+      )
+      assert.strictEqual(told, "the store could not begin a transaction: another kernel has opened it since")
+      assert.isAtLeast(kept.length, 20)
+      const now = yield* Effect.provide(seqs(), layerAt(filename))
+      assert.deepStrictEqual(now, kept)
     }).pipe(Effect.scoped)
   )
 })

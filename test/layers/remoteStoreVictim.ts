@@ -1,4 +1,4 @@
-/** A kernel that is killed: commits messages one by one, and says so after each commit. */
+/** A kernel that commits messages one by one and says so after each commit, until it is killed or cannot; then it says why. */
 import { SqliteClient } from "@effect/sql-sqlite-node"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -19,5 +19,8 @@ const program = Effect.gen(function* () {
 })
 
 await Effect.runPromise(
-  program.pipe(Effect.provide(Layer.provide(RemoteStoreSql.layer, SqliteClient.layer({ filename }))))
+  program.pipe(
+    Effect.catchTag("StoreUnavailableError", ({ message }) => Effect.sync(() => process.stdout.write(`${message}\n`))),
+    Effect.provide(Layer.provide(RemoteStoreSql.layer, SqliteClient.layer({ filename })))
+  )
 )

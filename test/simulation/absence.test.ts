@@ -1,28 +1,15 @@
 /** A peer that is away for hours while as much waits for it as may. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Random from "effect/Random"
+import * as Option from "effect/Option"
 import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
 import { layerWith, Network } from "../../src/testing/Network.ts"
-import { makeFastClock } from "../support/fastClock.ts"
+import { inVirtualTime } from "../support/inVirtualTime.ts"
 import type { Received } from "../support/kernel.ts"
 import { bodiesOf, bodyOf, handleFor, message, numbered, sendAll, startKernel } from "../support/kernel.ts"
 
 /** As many as may wait by default. */
 const most = 10_000
-
-const { clock, run } = makeFastClock()
-
-/** Lets time pass until the effect is done, which it must be within an hour. */
-const finish = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.fork(effect)
-    assert.isTrue(yield* run(() => fiber.unsafePoll() !== null, "1 hour"))
-    return yield* Fiber.join(fiber)
-  })
-
-const pass = (time: "1 hour" | "1 second") => run(() => false, time)
 
 describe("a peer that is away for two hours", () => {
   it.effect("gets the 10,000 messages that waited, once and in order, although their sender was killed meanwhile", () =>
@@ -31,24 +18,24 @@ describe("a peer that is away for two hours", () => {
       yield* network.delay("all", "all", { latency: 3 })
       const disk = RemoteStoreMemory.makeDisk()
       const received: Array<Received> = []
-      const first = yield* finish(startKernel("alice", { disk, received }))
-      const bob = yield* finish(startKernel("bob"))
-      const toBob = yield* finish(handleFor(first, bob))
-      const toAlice = yield* finish(handleFor(bob, first))
-      yield* finish(Effect.flatMap(toBob.deliver(message("hello")), (receipt) => receipt.acknowledged))
+      const first = yield* startKernel("alice", { disk, received })
+      const bob = yield* startKernel("bob")
+      const toBob = yield* handleFor(first, bob)
+      const toAlice = yield* handleFor(bob, first)
+      yield* Effect.flatMap(toBob.deliver(message("hello")), (receipt) => receipt.acknowledged)
 
       yield* network.partition([[first.peerId], [bob.peerId]], { dials: "unreachable" })
-      yield* finish(sendAll(toBob, numbered(1, most)))
-      yield* finish(sendAll(toAlice, numbered(1, 100)))
+      yield* sendAll(toBob, numbered(1, most))
+      yield* sendAll(toAlice, numbered(1, 100))
       // There is no room for more; whoever wants to send waits, and dies with its kernel.
       const waiting = yield* Effect.fork(toBob.deliver(message("one too many")))
-      yield* pass("1 hour")
+      yield* Effect.sleep("1 hour")
       assert.isNull(waiting.unsafePoll())
-      yield* finish(first.crash)
+      yield* first.crash
 
-      const alice = yield* finish(startKernel("alice", { disk, received }))
-      const handle = yield* finish(handleFor(alice, bob))
-      yield* pass("1 hour")
+      const alice = yield* startKernel("alice", { disk, received })
+      const handle = yield* handleFor(alice, bob)
+      yield* Effect.sleep("1 hour")
       const { oldestPendingAt, pendingMessages, resent } = yield* handle.status
       assert.deepStrictEqual({ pendingMessages, resent }, { pendingMessages: most, resent: 0 })
       assert.isDefined(oldestPendingAt)
@@ -64,7 +51,7 @@ describe("a peer that is away for two hours", () => {
         Effect.repeat({ until: ([one, other]) => one.pendingMessages + other.pendingMessages === 0 }),
         Effect.timeout("30 seconds")
       )
-      yield* finish(arrived)
+      yield* arrived
       assert.deepStrictEqual(bodiesOf(bob), ["hello", ...numbered(1, most)])
       assert.deepStrictEqual(
         received.map(({ delivery }) => bodyOf(delivery)),
@@ -74,12 +61,12 @@ describe("a peer that is away for two hours", () => {
         assert.deepStrictEqual(forgotten, [])
         assert.deepStrictEqual(yield* store.listDeadLetters({ afterId: 0, limit: 10 }), [])
       }
-      yield* finish(Effect.zipRight(alice.stop, bob.stop))
+      yield* Effect.zipRight(alice.stop, bob.stop)
     }).pipe(
       Effect.scoped,
       Effect.provide(layerWith({})),
-      Effect.withClock(clock),
-      Effect.withRandom(Random.make("absence"))
+      inVirtualTime("absence", "1 day"),
+      Effect.map((ended) => assert.isTrue(Option.isSome(ended)))
     )
   )
 })

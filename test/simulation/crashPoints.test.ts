@@ -4,23 +4,24 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Random from "effect/Random"
+import * as Option from "effect/Option"
 import { StoreUnavailableError } from "../../src/errors/StoreError.ts"
 import type { DiskOperation } from "../../src/layers/RemoteStoreMemory.ts"
-import type { DeadLetterReason } from "../../src/services/RemoteStore.ts"
 import { layerWith, Network } from "../../src/testing/Network.ts"
 import type { Handed } from "../support/exchange.ts"
 import {
+  bodiesFrom,
+  buried,
   deliver,
   deliverInTurn,
+  deliverWithin,
   deliverUndone,
   isSettled,
   nothingHanded,
   obedient,
   wrongs
 } from "../support/exchange.ts"
-import { makeFastClock } from "../support/fastClock.ts"
+import { inVirtualTime } from "../support/inVirtualTime.ts"
 import type { Blow, Name, Site } from "../support/site.ts"
 import { makeSite, peerIds } from "../support/site.ts"
 
@@ -52,7 +53,23 @@ const redeem = (site: Site, url: string, handed: Handed) =>
       })
     )
 
-/** Alice's part: twelve messages, one of them refused and some answered, a turn of two, one that is undone, a redemption. */
+/** While nobody can reach anybody: a message whose deadline passes meanwhile, and one that has time. */
+const deadlines = (alice: Site, handed: Handed) =>
+  Effect.gen(function* () {
+    const network = yield* Network
+    yield* Effect.all([network.refuse(peerIds.alice), network.refuse(peerIds.bob)])
+    yield* network.cut("all", "all")
+    yield* step
+    yield* deliverWithin(alice, "bob", handed, "late~", "100 millis")
+    yield* deliverWithin(alice, "bob", handed, "patient~", "1 hour")
+    yield* Effect.sleep("200 millis")
+    yield* Effect.all([network.welcome(peerIds.alice), network.welcome(peerIds.bob)])
+  })
+
+/**
+ * Alice's part: twelve messages, one of them refused and some answered, a turn of two, one that is undone, a redemption, and
+ * two with a deadline.
+ */
 const aliceScript = (alice: Site, handed: Handed, url: string) =>
   Effect.gen(function* () {
     const network = yield* Network
@@ -64,6 +81,7 @@ const aliceScript = (alice: Site, handed: Handed, url: string) =>
     yield* send("a7")
     yield* network.cut(peerIds.alice, peerIds.bob)
     yield* redeem(alice, url, handed)
+    yield* deadlines(alice, handed)
     for (const body of ["a8", "a9?", "a10"]) yield* send(body)
     yield* Effect.all([deliver(alice, "bob", handed, "a11"), deliver(alice, "bob", handed, "a12")], {
       concurrency: "unbounded"
@@ -77,66 +95,74 @@ const bobScript = (bob: Site, handed: Handed) =>
     { discard: true }
   )
 
-const lettersOf = (site: Site) =>
-  site
-    .within(({ store }) =>
-      Effect.map(store.listDeadLetters({ afterId: 0, limit: 100 }), (letters) =>
-        letters.map(({ reason, direction }) => `${direction} ${reason}`)
-      )
+/** What is on record of the refused message and of the one whose deadline passed, where it does not fit to what arrived. */
+const wrongLetters = (alice: Site, bob: Site, handed: Handed) =>
+  Effect.gen(function* () {
+    const letters = { alice: yield* Effect.retry(buried(alice), again), bob: yield* Effect.retry(buried(bob), again) }
+    const reported = letters.alice.filter(({ reason }) => reason === "RejectedByPeer")
+    const expired = letters.alice.filter(({ reason }) => reason === "Expired")
+    const arrived = bodiesFrom(bob.committed, "alice")
+    const found: Array<string> = []
+    const expect = (right: boolean, what: string) => {
+      if (!right) found.push(`${what}: ${JSON.stringify(letters)}`)
+    }
+    expect(reported.length + expired.length === letters.alice.length, "letters for no reason")
+    const refused = handed.accepted.has("a4!") || letters.bob.length > 0 ? 1 : 0
+    expect(reported.length === refused, "the refusal is not reported once")
+    expect(
+      letters.bob.filter(({ reason }) => reason === "RejectedHere").length === refused,
+      "the refusal is not on record"
     )
-    .pipe(Effect.retry(again))
-
-const letter = (direction: string, reason: DeadLetterReason) => [`${direction} ${reason}`]
+    for (const body of ["late~", "patient~"]) {
+      const ends = [...arrived, ...expired.map((it) => it.body)].filter((it) => it === body).length
+      expect(ends === 1 || (ends === 0 && !handed.accepted.has(body)), `${body} has ${ends} ends`)
+    }
+    expect(
+      expired.every(({ body }) => body === "late~"),
+      "expired before its time"
+    )
+    return { expired: expired.map(({ body }) => body), found }
+  })
 
 interface Run {
   readonly operations: Readonly<Record<"alice" | "bob", ReadonlyArray<DiskOperation>>>
+  /** The messages whose deadline passed. */
+  readonly expired: ReadonlyArray<string>
   readonly wrong: ReadonlyArray<string>
 }
 
+const playExchange = (strikes: Partial<Record<Name, Strike>>) =>
+  Effect.gen(function* () {
+    const network = yield* Network
+    yield* network.delay("all", "all", { latency: "3 millis" })
+    const handed = { alice: nothingHanded(), bob: nothingHanded() }
+    const siteOf = (name: "alice" | "bob") =>
+      makeSite({ name, onReceive: obedient, blow: strikeAt(strikes[name]), downtime: () => 300 })
+    const alice = yield* siteOf("alice")
+    const bob = yield* siteOf("bob")
+    yield* bob.start
+    yield* alice.start
+    const issue = bob.within((kernel) => kernel.remotes.issueOcapUrl("o+7"))
+    const url = yield* Effect.retry(issue, again)
+    yield* Effect.all([aliceScript(alice, handed.alice, url), bobScript(bob, handed.bob)], {
+      concurrency: "unbounded"
+    })
+    const settled = Effect.all([isSettled(alice, "bob"), isSettled(bob, "alice")])
+    yield* Effect.repeat(Effect.delay(settled, "200 millis"), { until: ([one, other]) => one && other })
+    yield* Effect.sleep("1 second")
+    const { expired, found: wrong } = yield* wrongLetters(alice, bob, handed.alice)
+    wrong.push(...wrongs(alice, bob, handed.alice), ...wrongs(bob, alice, handed.bob))
+    yield* Effect.zipRight(alice.stop, bob.stop)
+    if (!(yield* network.isIdle)) wrong.push("something is left on the network")
+    const run: Run = { operations: { alice: alice.operations, bob: bob.operations }, expired, wrong }
+    return run
+  }).pipe(Effect.scoped, Effect.provide(layerWith({})))
+
+const endless: Run = { operations: { alice: [], bob: [] }, expired: [], wrong: ["it does not end"] }
+
 /** One exchange under these strikes. */
 const exchange = (strikes: Partial<Record<Name, Strike>>) =>
-  Effect.gen(function* () {
-    const { clock, run } = makeFastClock()
-    return yield* Effect.gen(function* () {
-      const network = yield* Network
-      yield* network.delay("all", "all", { latency: "3 millis" })
-      const handed = { alice: nothingHanded(), bob: nothingHanded() }
-      const siteOf = (name: "alice" | "bob") =>
-        makeSite({ name, onReceive: obedient, blow: strikeAt(strikes[name]), downtime: () => 300 })
-      const alice = yield* siteOf("alice")
-      const bob = yield* siteOf("bob")
-      const script = Effect.gen(function* () {
-        yield* bob.start
-        yield* alice.start
-        const issue = bob.within((kernel) => kernel.remotes.issueOcapUrl("o+7"))
-        const url = yield* Effect.retry(issue, again)
-        yield* Effect.all([aliceScript(alice, handed.alice, url), bobScript(bob, handed.bob)], {
-          concurrency: "unbounded"
-        })
-        const settled = Effect.all([isSettled(alice, "bob"), isSettled(bob, "alice")])
-        yield* Effect.repeat(Effect.delay(settled, "200 millis"), { until: ([one, other]) => one && other })
-        yield* Effect.sleep("1 second")
-        return { alice: yield* lettersOf(alice), bob: yield* lettersOf(bob) }
-      })
-      const fiber = yield* Effect.fork(script)
-      const isDone = () => fiber.unsafePoll() !== null
-      const wrong: Array<string> = []
-      if (yield* run(isDone, "3 minutes")) {
-        const letters = yield* Fiber.join(fiber)
-        const refused = handed.alice.accepted.has("a4!")
-        if (refused || letters.bob.length > 0) {
-          assert.deepStrictEqual(letters.alice, letter("outbound", "RejectedByPeer"))
-          assert.deepStrictEqual(letters.bob, letter("inbound", "RejectedHere"))
-        }
-      } else wrong.push("it does not end")
-      wrong.push(...wrongs(alice, bob, handed.alice), ...wrongs(bob, alice, handed.bob))
-      const ending = yield* Effect.fork(Effect.zipRight(alice.stop, bob.stop))
-      if (!(yield* run(() => ending.unsafePoll() !== null, "1 minute"))) wrong.push("a kernel does not stop")
-      else if (!(yield* network.isIdle)) wrong.push("something is left on the network")
-      const result: Run = { operations: { alice: alice.operations, bob: bob.operations }, wrong }
-      return result
-    }).pipe(Effect.scoped, Effect.provide(layerWith({})), Effect.withClock(clock))
-  }).pipe(Effect.withRandom(Random.make("crash points")))
+  playExchange(strikes).pipe(inVirtualTime("crash points", "10 minutes"), Effect.map(Option.getOrElse(() => endless)))
 
 /** Strikes one exchange after the other, and says which went wrong. */
 const strikeAll = (strikes: ReadonlyArray<Partial<Record<Name, Strike>>>) =>
@@ -151,8 +177,8 @@ const strikeAll = (strikes: ReadonlyArray<Partial<Record<Name, Strike>>>) =>
 
 /** The numbers of the calls in an exchange without strikes. */
 const callsOf = (side: "alice" | "bob", of?: DiskOperation) =>
-  Effect.map(exchange({}), ({ operations, wrong }) => {
-    assert.deepStrictEqual(wrong, [])
+  Effect.map(exchange({}), ({ expired, operations, wrong }) => {
+    assert.deepStrictEqual({ expired, wrong }, { expired: ["late~"], wrong: [] })
     return operations[side].flatMap((operation, index) => (of === undefined || of === operation ? [index + 1] : []))
   })
 
@@ -162,7 +188,7 @@ const failing = (at: number): Strike => {
   return { at, blow: new StoreUnavailableError({ operation: "what the test says", reason }) }
 }
 
-/** A run takes about 60 ms, and the machine may be busy. */
+/** A run takes about 20 ms, and the machine may be busy. */
 const limit = 120_000
 
 describe("struck at every call of the store, an exchange completes", () => {

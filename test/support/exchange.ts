@@ -1,5 +1,6 @@
 /** What kernels hand to each other through crashes and faults, and whether what they committed fits to it. */
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -68,10 +69,22 @@ export const handIn = (
     })
   })
 
-export const deliver = (site: Site, to: Name, handed: Handed, body: string) =>
+/** A body that ends in `~` has a deadline, and need not arrive. */
+export const deliverWithin = (
+  site: Site,
+  to: Name,
+  handed: Handed,
+  body: string,
+  expiresIn: Duration.DurationInput | undefined
+) =>
   handIn(site, handed, [body], (kernel) =>
-    Effect.flatMap(handleOf(kernel, to), (handle) => Effect.map(handle.deliver(message(body)), ({ seq }) => [seq]))
+    Effect.flatMap(handleOf(kernel, to), (handle) =>
+      Effect.map(handle.deliver(message(body), { expiresIn }), ({ seq }) => [seq])
+    )
   )
+
+export const deliver = (site: Site, to: Name, handed: Handed, body: string) =>
+  deliverWithin(site, to, handed, body, undefined)
 
 export const deliverInTurn = (site: Site, to: Name, handed: Handed, bodies: ReadonlyArray<string>) =>
   handIn(site, handed, bodies, (kernel) =>
@@ -114,6 +127,17 @@ export const isSettled = (site: Site, to: Name) =>
 export const bodiesFrom = (committed: ReadonlyArray<Entry>, from: Name): ReadonlyArray<string> =>
   committed.flatMap((entry) => (entry._tag === "Received" && entry.from === from ? [entry.body] : []))
 
+/** The dead letters that a kernel has, with their bodies. */
+export const buried = (site: Site) =>
+  site.within(({ store }) =>
+    Effect.map(store.listDeadLetters({ afterId: 0, limit: 1000 }), (letters) =>
+      letters.map(({ body, direction, reason }) => {
+        const text = new TextDecoder().decode(body)
+        return { direction, reason, body: /"body":"([^"]*)"/.exec(text)?.[1] ?? "" }
+      })
+    )
+  )
+
 /** Whether the receiving kernel refuses it (`!`), or dies on it (`#`). */
 const isRefused = (body: string): boolean => /[!#]$/.test(body)
 
@@ -136,7 +160,7 @@ export const wrongs = (sender: Site, receiver: Site, handed: Handed): ReadonlyAr
     if (isRefused(body)) found.push(`${way} refused and yet committed: ${body}`)
   }
   for (const body of accepted.keys()) {
-    if (!once.has(body) && !isRefused(body)) found.push(`${way} lost: ${body}`)
+    if (!once.has(body) && !isRefused(body) && !body.endsWith("~")) found.push(`${way} lost: ${body}`)
   }
   let highest = 0
   for (const body of received) {

@@ -3,13 +3,12 @@
  * does what is said from then on arrive?
  */
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Random from "effect/Random"
+import * as Option from "effect/Option"
 import type { Disk, DiskOperation } from "../../src/layers/RemoteStoreMemory.ts"
 import { layerWith, Network } from "../../src/testing/Network.ts"
 import type { Handed } from "./exchange.ts"
-import { bodiesFrom, deliver, isSettled, nothingHanded } from "./exchange.ts"
-import { makeFastClock } from "./fastClock.ts"
+import { bodiesFrom, buried, deliver, isSettled, nothingHanded } from "./exchange.ts"
+import { inVirtualTime } from "./inVirtualTime.ts"
 import type { Blow, Entry, Site } from "./site.ts"
 import { makeSite, peerIds } from "./site.ts"
 
@@ -32,8 +31,6 @@ export interface Outcome {
   readonly wrong: ReadonlyArray<string>
   /** What each side was told in the life that it remembers, after the restart. */
   readonly told: Readonly<Record<Side, ReadonlyArray<string>>>
-  /** How many commits each side had made before the restart. */
-  readonly commits: Readonly<Record<Side, number>>
   /** What was asked of each disk from the restart on until both were at rest. */
   readonly operations: Readonly<Record<Side, ReadonlyArray<DiskOperation>>>
 }
@@ -53,18 +50,10 @@ const sendAll = (site: Site, handed: Handed, bodies: ReadonlyArray<string>) =>
   )
 
 /** The bodies of the messages that ended as dead letters of the sender's. */
-const buried = (site: Site) =>
-  site
-    .within(({ store }) => store.listDeadLetters({ afterId: 0, limit: 1000 }))
-    .pipe(
-      Effect.retry({ times: 3 }),
-      Effect.map((letters) =>
-        letters.flatMap(({ body, direction }) => {
-          const text = new TextDecoder().decode(body)
-          return direction === "outbound" ? [/"body":"([^"]*)"/.exec(text)?.[1] ?? ""] : []
-        })
-      )
-    )
+const buriedBy = (site: Site) =>
+  Effect.map(Effect.orDie(Effect.retry(buried(site), { times: 3 })), (letters) =>
+    letters.flatMap(({ body, direction }) => (direction === "outbound" ? [body] : []))
+  )
 
 /** What was handed in by a kernel that remembers it, and is neither with the peer nor a dead letter, or both. */
 const unaccounted = (
@@ -78,9 +67,8 @@ const unaccounted = (
     return times === 0 && !letters.includes(body) ? [`silently lost: ${body}`] : []
   })
 
-export const play = ({ offline, restored, strike }: Scenario): Effect.Effect<Outcome> => {
-  const { clock, run } = makeFastClock()
-  return Effect.gen(function* () {
+const playScenario = ({ offline, restored, strike }: Scenario) =>
+  Effect.gen(function* () {
     const network = yield* Network
     yield* network.delay("all", "all", { latency: 3 })
     const handed = { alice: nothingHanded(), bob: nothingHanded() }
@@ -145,19 +133,12 @@ export const play = ({ offline, restored, strike }: Scenario): Effect.Effect<Out
       yield* both("first", 1)
       yield* Effect.zipRight(settled, Effect.sleep("15 seconds"))
       yield* Effect.zipRight(settled, Effect.sleep("1 second"))
-      return { alice: yield* Effect.orDie(buried(site.alice)), bob: yield* Effect.orDie(buried(site.bob)) }
+      return { alice: yield* buriedBy(site.alice), bob: yield* buriedBy(site.bob) }
     })
     const wrong: Array<string> = []
-    const finish = <A>(effect: Effect.Effect<A>, what: string) =>
-      Effect.gen(function* () {
-        const fiber = yield* Effect.fork(effect)
-        if (yield* run(() => fiber.unsafePoll() !== null, "3 minutes")) return yield* Fiber.join(fiber)
-        wrong.push(`${what} does not end`)
-        return undefined
-      })
-    yield* finish(past, "the past")
+    yield* past
     const before = remembered()
-    const letters = yield* finish(present, "the present")
+    const letters = yield* present
     const operations = {
       alice: site.alice.operations.slice(from.alice),
       bob: site.bob.operations.slice(from.bob)
@@ -166,7 +147,7 @@ export const play = ({ offline, restored, strike }: Scenario): Effect.Effect<Out
       alice: site.alice.committed.slice(before.alice).flatMap((it) => (it._tag === "Forgot" ? [it.why] : [])),
       bob: site.bob.committed.slice(before.bob).flatMap((it) => (it._tag === "Forgot" ? [it.why] : []))
     }
-    yield* finish(Effect.zipRight(both("future", 5), settled), "the future")
+    yield* Effect.zipRight(both("future", 5), settled)
     for (const side of sides) {
       const other = otherOf(side)
       const received = bodiesFrom(site[other].committed, side)
@@ -176,24 +157,22 @@ export const play = ({ offline, restored, strike }: Scenario): Effect.Effect<Out
         (body) =>
           restored[other] === undefined || told[other].length + told[side].length === 0 || !body.includes("past")
       )
-      wrong.push(...unaccounted(lossless, received, letters?.[side] ?? []).map((it) => `${side} → ${other} ${it}`))
+      wrong.push(...unaccounted(lossless, received, letters[side]).map((it) => `${side} → ${other} ${it}`))
       const future = received.filter((body) => body.includes("future"))
       if (future.length !== 5) wrong.push(`${side} → ${other} future: ${future.join(" ")}`)
       wrong.push(...handed[side].problems)
     }
-    const ending = yield* Effect.fork(Effect.zipRight(site.alice.stop, site.bob.stop))
-    if (!(yield* run(() => ending.unsafePoll() !== null, "1 minute"))) wrong.push("a kernel does not stop")
-    const outcome: Outcome = {
-      wrong,
-      told,
-      commits: { alice: snapshots.alice.length, bob: snapshots.bob.length },
-      operations
-    }
+    yield* Effect.zipRight(site.alice.stop, site.bob.stop)
+    const outcome: Outcome = { wrong, told, operations }
     return outcome
-  }).pipe(
-    Effect.scoped,
-    Effect.provide(layerWith({})),
-    Effect.withClock(clock),
-    Effect.withRandom(Random.make("rollback"))
-  )
+  }).pipe(Effect.scoped, Effect.provide(layerWith({})))
+
+const endless: Outcome = {
+  wrong: ["it does not end"],
+  told: { alice: [], bob: [] },
+  operations: { alice: [], bob: [] }
 }
+
+/** Plays it from the first contact until both have stopped. */
+export const play = (scenario: Scenario): Effect.Effect<Outcome> =>
+  playScenario(scenario).pipe(inVirtualTime("rollback", "10 minutes"), Effect.map(Option.getOrElse(() => endless)))

@@ -110,6 +110,15 @@ const lettersByPeer = (): ReadonlyArray<string> => [
   "CREATE INDEX remotes_dead_letters_by_peer ON remotes_dead_letters(peer_id, id)"
 ]
 
+/** Who opens the store makes the generation one higher; only the newest may write. */
+const owner = ({ integer, strict }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE remotes_owner (
+    id ${integer} NOT NULL PRIMARY KEY CHECK (id = 1),
+    generation ${integer} NOT NULL
+  )${strict}`,
+  "INSERT INTO remotes_owner(id,generation)VALUES(1,0)"
+]
+
 const run = (statements: (types: Types) => ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(
@@ -126,7 +135,8 @@ const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClien
   "0003_issued_urls": run(issuedUrls),
   "0004_sealed_identity": run(sealedIdentity),
   "0005_deadlines": run(deadlines),
-  "0006_letters_by_peer": run(lettersByPeer)
+  "0006_letters_by_peer": run(lettersByPeer),
+  "0007_owner": run(owner)
 }
 
 /**

@@ -94,7 +94,11 @@ const beginOn = (session: Session, { begin, rollback }: Statements): Effect.Effe
  *
  * @internal
  */
-export const makeBackend = (sql: SqlClient.SqlClient, statements: Statements): Backend<Session> => {
+export const makeBackend = (
+  sql: SqlClient.SqlClient,
+  statements: Statements,
+  stillOurs: (session: Session) => Effect.Effect<void, StoreError>
+): Backend<Session> => {
   const reserve = (restore: Restore, scope: Scope.CloseableScope) =>
     restore(Scope.extend(sql.reserve, scope)).pipe(
       Effect.mapError((error) => storeError("take a connection", error)),
@@ -112,22 +116,24 @@ export const makeBackend = (sql: SqlClient.SqlClient, statements: Statements): B
   const rollbackTo = nesting(statements.rollbackTo, "roll back a nested transaction")
   const release = nesting(statements.release, "end a nested transaction")
   const savepoint = textAt(statements.savepoint)
+  // If it fails, the database has rolled back already, or the connection is lost and with it the transaction.
+  const rollback = (session: Session) =>
+    Effect.suspend(() => {
+      session.savepoints.clear()
+      return Effect.ignore(execute(session, "roll back", statements.rollback, []))
+    })
 
   return {
     begin: (restore) =>
       Effect.flatMap(Scope.make(), (scope) =>
         reserve(restore, scope).pipe(
           Effect.tap((session) => beginOn(session, statements)),
+          Effect.tap((session) => Effect.onError(stillOurs(session), () => rollback(session))),
           Effect.onError(() => Scope.close(scope, Exit.void))
         )
       ),
     commit: (session) => commitOf(session, statements.commit),
-    // If it fails, the database has rolled back already, or the connection is lost and with it the transaction.
-    rollback: (session) =>
-      Effect.suspend(() => {
-        session.savepoints.clear()
-        return Effect.ignore(execute(session, "roll back", statements.rollback, []))
-      }),
+    rollback,
     end,
     savepoint: ({ savepoints }, depth) => {
       savepoints.owe(savepoint(depth))

@@ -78,6 +78,10 @@ export const makeStatements = (name: Dialect) => {
     release: (depth: number) => `RELEASE SAVEPOINT remotes_${depth}`,
     rollbackTo: (depth: number) => `ROLLBACK TO SAVEPOINT remotes_${depth}`,
 
+    takeOver: "UPDATE remotes_owner SET generation=generation+1 RETURNING generation",
+    /** The lock keeps who takes over waiting until the transaction ends; SQLite's transactions have one already. */
+    findOwner: `SELECT generation FROM remotes_owner${name === "pg" ? " FOR SHARE" : ""}`,
+
     loadIdentity: `SELECT ${identity} FROM remotes_identity WHERE id=1`,
     saveIdentity: dialect(
       `INSERT INTO remotes_identity(id,${identity})VALUES(1,${marks(identity)})ON CONFLICT(id)DO UPDATE SET ${newer(identity)}`
