@@ -70,10 +70,21 @@ export class Gate {
     this.#busy = false
   }
 
-  #inside<A, E, R>(use: (restore: Restore) => Effect.Effect<A, E, R>, restore: Restore): Effect.Effect<A, E, R> {
-    return Effect.flatMap(Effect.exit(Effect.suspend(() => use(restore))), (exit) => {
-      this.leave()
-      return exit
+  /** For who is inside: leaves at the end of `effect`, which cannot be interrupted. */
+  leaving<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.matchCauseEffect(effect, {
+      onFailure: (cause) => {
+        this.leave()
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
+        this.leave()
+        return Effect.succeed(value)
+      }
     })
+  }
+
+  #inside<A, E, R>(use: (restore: Restore) => Effect.Effect<A, E, R>, restore: Restore): Effect.Effect<A, E, R> {
+    return this.leaving(Effect.suspend(() => use(restore)))
   }
 }

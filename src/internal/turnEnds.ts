@@ -7,8 +7,8 @@ import type { Level, Turn } from "./turnLevels.ts"
 
 const outlived = "effect-remotes: a fiber that was forked in a RemoteStore.transaction outlived it"
 
-/** Calls all, whatever one of them throws: a throw is a bug of theirs and becomes a defect once everybody knows. */
-const callAll = (calls: ReadonlyArray<() => void>): Effect.Effect<void> => {
+/** Calls all, whatever one of them throws: a throw is a bug of theirs and becomes a defect in the place of `exit` once everybody knows. */
+const callAll = <A, E>(calls: ReadonlyArray<() => void>, exit: Exit.Exit<A, E>): Exit.Exit<A, E> => {
   let defects: Cause.Cause<never> = Cause.empty
   for (const call of calls) {
     try {
@@ -17,7 +17,7 @@ const callAll = (calls: ReadonlyArray<() => void>): Effect.Effect<void> => {
       defects = Cause.sequential(defects, Cause.die(defect))
     }
   }
-  return Cause.isEmpty(defects) ? Effect.void : Effect.failCause(defects)
+  return Cause.isEmpty(defects) ? exit : Exit.failCause(defects)
 }
 
 /** What a level's end must be, seeing that its turn ended with `exit`. */
@@ -49,13 +49,10 @@ export const prepareAll = <Session>({ participants }: Turn<Session>): Effect.Eff
  */
 export const makeEnds = <Session>(backend: Backend<Session>) => {
   const undoAll = <A, E>({ participants, session }: Turn<Session>, cause: Cause.Cause<E>): Effect.Effect<A, E> =>
-    backend
-      .rollback(session)
-      .pipe(
-        Effect.zipRight(backend.end(session)),
-        Effect.zipRight(Effect.suspend(() => callAll(participants.map((it) => it.rolledBack).reverse()))),
-        Effect.zipRight(Effect.failCause(cause))
-      )
+    backend.rollback(session).pipe(
+      Effect.zipRight(backend.end(session)),
+      Effect.flatMap(() => callAll(participants.map((it) => it.rolledBack).reverse(), Exit.failCause(cause)))
+    )
 
   const settle = <A, E>(level: Level<Session>, exit: Exit.Exit<A, E>): Effect.Effect<A, E | StoreError> => {
     const { turn } = level
@@ -66,12 +63,12 @@ export const makeEnds = <Session>(backend: Backend<Session>) => {
     return Effect.matchCauseEffect(backend.commit(turn.session), {
       onFailure: (cause) => undoAll(turn, cause),
       onSuccess: () =>
-        backend
-          .end(turn.session)
-          .pipe(
-            Effect.zipRight(Effect.suspend(() => callAll(turn.participants.map((it) => it.committed)))),
-            Effect.zipRight(end)
+        Effect.flatMap(backend.end(turn.session), () =>
+          callAll(
+            turn.participants.map((it) => it.committed),
+            end
           )
+        )
     })
   }
 
@@ -87,16 +84,11 @@ export const makeEnds = <Session>(backend: Backend<Session>) => {
       if (level.parent !== undefined) level.parent.doom ??= level.doom ?? failure
       return backend.contain(session)
     })
-    return undone.pipe(
-      Effect.zipRight(
-        Effect.suspend(() => {
-          const gone = participants.splice(enlistedBefore)
-          for (const participant of gone) enlisted.delete(participant)
-          return callAll([...gone.map((it) => it.rolledBack).reverse(), ...staged.toReversed()])
-        })
-      ),
-      Effect.zipRight(Effect.failCause(cause))
-    )
+    return Effect.flatMap(undone, () => {
+      const gone = participants.splice(enlistedBefore)
+      for (const participant of gone) enlisted.delete(participant)
+      return callAll([...gone.map((it) => it.rolledBack).reverse(), ...staged.toReversed()], Exit.failCause(cause))
+    })
   }
 
   const settleNested = <A, E>(

@@ -1,6 +1,4 @@
 import type * as Cause from "effect/Cause"
-import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import { identity } from "effect/Function"
@@ -66,25 +64,6 @@ const innermost = <Session>(level: Level<Session> | undefined): Level<Session> |
   while (it !== undefined && !it.open) it = it.parent
   return it
 }
-
-/**
- * Runs `effect` at `level` and says how it ended.
- *
- * @internal
- */
-export const at = <A, E, R, Session>(
-  place: Place<Session>,
-  level: Level<Session>,
-  effect: Effect.Effect<A, E, R>
-): Effect.Effect<Exit.Exit<A, E>, never, R> =>
-  Effect.suspend(() => {
-    const before = place.level
-    place.level = level
-    return Effect.map(Effect.exit(effect), (exit) => {
-      place.level = before
-      return exit
-    })
-  })
 
 /**
  * Knows where the fibers are.

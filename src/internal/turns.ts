@@ -5,7 +5,7 @@ import type { Participant } from "../services/RemoteStore.ts"
 import { Gate, type Restore } from "./gate.ts"
 import type { Backend } from "./turnBackend.ts"
 import { makeEnds, prepareAll } from "./turnEnds.ts"
-import { at, type Level, levelIn, makePlaces, type Place } from "./turnLevels.ts"
+import { type Level, levelIn, makePlaces, type Place } from "./turnLevels.ts"
 
 /**
  * The transactions of one store.
@@ -16,7 +16,7 @@ export interface Turns<Session> {
   readonly transaction: <A, E, R>(turn: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
   readonly inTransaction: Effect.Effect<boolean>
   readonly enlist: (participant: Participant) => Effect.Effect<void>
-  /** Joins the caller's transaction; outside it reads what is committed. */
+  /** Joins the caller's transaction; outside it reads what is committed. What is an exit already costs next to nothing. */
   readonly read: <A>(read: (session: Session) => Effect.Effect<A, StoreError>) => Effect.Effect<A, StoreError>
   /** Joins the caller's transaction, which cannot commit if this fails; outside it is a transaction of its own. */
   readonly write: <A>(write: (session: Session) => Effect.Effect<A, StoreError>) => Effect.Effect<A, StoreError>
@@ -38,17 +38,30 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
   const { settle, settleNested } = makeEnds(backend)
   const gate = new Gate()
 
+  /** The gate was entered; it is left at the end. Written for few steps: on an idle line this is run for each message. */
+  const begin = <A, E, R>(
+    place: Place<Session>,
+    turn: Effect.Effect<A, E, R>,
+    restore: Restore
+  ): Effect.Effect<A, E | StoreError, R> =>
+    Effect.flatMap(backend.begin(restore), (session) => {
+      const level = levelIn({ session, participants: [], enlisted: new Set(), over: false }, undefined)
+      const before = place.level
+      place.level = level
+      const settled = (exit: Exit.Exit<A, E | StoreError>) => {
+        place.level = before
+        return settle(level, exit)
+      }
+      return Effect.matchCauseEffect(backend.within(session)(Effect.zipLeft(restore(turn), prepareAll(level.turn))), {
+        onFailure: (cause) => settled(Exit.failCause(cause)),
+        onSuccess: (value) => settled(Exit.succeed(value))
+      })
+    })
+
   const outermost = <A, E, R>(
     place: Place<Session>,
     turn: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | StoreError, R> =>
-    gate.through((restore) =>
-      Effect.flatMap(backend.begin(restore), (session) => {
-        const level = levelIn({ session, participants: [], enlisted: new Set(), over: false }, undefined)
-        const prepared = Effect.zipLeft(restore(turn), prepareAll(level.turn))
-        return Effect.flatMap(at(place, level, backend.within(session)(prepared)), (exit) => settle(level, exit))
-      })
-    )
+  ): Effect.Effect<A, E | StoreError, R> => gate.through((restore) => begin(place, turn, restore))
 
   /** The gate of the level around it was entered; it is left at the end. Written for few steps: this is run for each message. */
   const inside = <A, E, R>(
@@ -78,7 +91,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
           parent.gate.leave()
           return end
         }
-        return leaving(parent, end)
+        return parent.gate.leaving(end)
       }
       return Effect.matchCauseEffect(run, {
         onFailure: (cause) => settled(Exit.failCause(cause)),
@@ -88,16 +101,10 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     const saved = backend.savepoint(session, level.depth)
     if (saved === undefined) return begun
     return Effect.matchCauseEffect(saved, {
-      onFailure: (cause) => leaving(parent, Effect.failCause(cause)),
+      onFailure: (cause) => parent.gate.leaving(Effect.failCause(cause)),
       onSuccess: () => begun
     })
   }
-
-  const leaving = <A, E, R>(parent: Level<Session>, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Effect.exit(effect), (exit) => {
-      parent.gate.leave()
-      return exit
-    })
 
   const nested = <A, E, R>(
     place: Place<Session>,
@@ -106,8 +113,8 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
   ): Effect.Effect<A, E | StoreError, R> =>
     Effect.uninterruptibleMask((restore) => {
       const entered = () => {
-        if (!parent.open) return leaving(parent, restore(transaction(turn)))
-        if (parent.doom !== undefined) return leaving(parent, Effect.failCause(parent.doom))
+        if (!parent.open) return parent.gate.leaving(restore(transaction(turn)))
+        if (parent.doom !== undefined) return parent.gate.leaving(Effect.failCause(parent.doom))
         return inside(place, parent, turn, restore)
       }
       const wait = parent.gate.enter(restore)
@@ -150,9 +157,14 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
         const stranger = backend.stranger(fiber.currentContext, undefined)
         return stranger === undefined ? alone : work(stranger, undefined)
       }
+      const free = !level.gate.busy && level.doom === undefined
+      const begun = free ? work(level.turn.session, level) : undefined
+      // What is done at once has nobody pass it.
+      if (begun !== undefined && Exit.isExit(begun)) return begun
       return level.gate.through((restore) => {
         if (!level.open) return restore(joined)
-        return level.doom === undefined ? restore(work(level.turn.session, level)) : Effect.failCause(level.doom)
+        if (level.doom !== undefined) return Effect.failCause(level.doom)
+        return restore(begun ?? work(level.turn.session, level))
       })
     })
     return joined
@@ -165,12 +177,15 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     )
 
   const write = <A>(work: (session: Session) => Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> => {
-    const dooming = (session: Session, level: Level<Session> | undefined) =>
-      Effect.catchAllCause(work(session), (cause) => {
+    const dooming = (session: Session, level: Level<Session> | undefined) => {
+      const begun = work(session)
+      if (Exit.isExit(begun) && Exit.isSuccess(begun)) return begun
+      return Effect.catchAllCause(begun, (cause) => {
         if (level === undefined) return Effect.failCause(cause)
         level.doom ??= cause
         return Effect.zipRight(backend.contain(session), Effect.failCause(cause))
       })
+    }
     const joined: Effect.Effect<A, StoreError> = joining(
       dooming,
       Effect.suspend(() => transaction(joined))

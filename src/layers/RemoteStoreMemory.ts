@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -63,10 +64,8 @@ export interface Disk {
 /** @internal */
 interface Mounted {
   readonly state: DiskState
-  /** Passes when the disk is still ours and lets the operation happen. */
-  readonly call: (operation: DiskOperation) => Effect.Effect<void, StoreError>
-  /** Runs once the operation has happened. */
-  readonly done: (operation: DiskOperation) => Effect.Effect<void>
+  /** Lets an operation happen, if the disk is still ours: at once, unless there are options that run before or after it. */
+  readonly run: <A>(operation: DiskOperation, work: () => Exit.Exit<A, StoreError>) => Effect.Effect<A, StoreError>
   readonly plugged: () => boolean
 }
 
@@ -90,17 +89,28 @@ const diskWith = (options: DiskOptions, state: DiskState): Disk => {
     unplug()
     const mine = mounts
     const plugged = () => mounts === mine
-    const closed = (operation: DiskOperation) =>
-      Effect.suspend(() => (plugged() ? Effect.void : new StoreUnavailableError({ operation, reason: "Closed" })))
-    return {
-      state,
-      plugged,
-      call:
-        onCall === undefined
-          ? closed
-          : (operation) => Effect.zipRight(Effect.zipRight(closed(operation), onCall(operation)), closed(operation)),
-      done: onDone ?? (() => Effect.void)
+    const attempt = <A>(operation: DiskOperation, work: () => Exit.Exit<A, StoreError>) => {
+      if (!plugged()) return Exit.fail(new StoreUnavailableError({ operation, reason: "Closed" }))
+      try {
+        return work()
+      } catch (defect) {
+        return Exit.die(defect)
+      }
     }
+    const before = (operation: DiskOperation) =>
+      Effect.flatMap(
+        Effect.suspend(() => attempt(operation, () => Exit.void)),
+        () => onCall?.(operation) ?? Effect.void
+      )
+    const run: Mounted["run"] =
+      onCall === undefined && onDone === undefined
+        ? attempt
+        : (operation, work) =>
+            Effect.zipLeft(
+              Effect.flatMap(before(operation), () => attempt(operation, work)),
+              onDone?.(operation) ?? Effect.void
+            )
+    return { state, plugged, run }
   }
   return {
     copy: Effect.sync(() => diskWith(options, state.copy())),
@@ -112,19 +122,18 @@ const diskWith = (options: DiskOptions, state: DiskState): Disk => {
   }
 }
 
-const turnsOn = ({ call, done, plugged, state }: Mounted) => {
+const turnsOn = ({ plugged, run, state }: Mounted) => {
   const undoTo = (mark: number) =>
     Effect.sync(() => {
       if (plugged()) state.undoTo(mark)
     })
   const marks: Array<number> = []
   return makeTurns<DiskState>({
-    begin: (restore: Restore) => Effect.as(Effect.zipRight(restore(call("begin")), done("begin")), state),
-    commit: () =>
-      Effect.zipRight(
-        Effect.map(call("commit"), () => state.commit()),
-        done("commit")
-      ),
+    begin: (restore: Restore) => {
+      const begun = run("begin", () => Exit.succeed(state))
+      return Exit.isExit(begun) ? begun : restore(begun)
+    },
+    commit: () => run("commit", () => Exit.succeed(state.commit())),
     rollback: () => undoTo(0),
     end: () => Effect.void,
     savepoint: (_, depth) => {
@@ -149,14 +158,11 @@ const turnsOn = ({ call, done, plugged, state }: Mounted) => {
 export const make = Effect.fnUntraced(function* (disk: Disk) {
   const mounted = yield* disk.mount
   const turns = turnsOn(mounted)
-  const { call, done } = mounted
+  const { run } = mounted
   const around =
     <A>(operation: DiskOperation, work: (state: DiskState) => A) =>
     (state: DiskState) =>
-      Effect.zipLeft(
-        Effect.map(call(operation), () => work(state)),
-        done(operation)
-      )
+      run(operation, () => Exit.succeed(work(state)))
   const read = <A>(operation: DiskOperation, work: (state: DiskState) => A) => turns.read(around(operation, work))
   const write = <A>(operation: DiskOperation, work: (state: DiskState) => A) => turns.write(around(operation, work))
 
@@ -180,11 +186,11 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
     removeRemote: (peer) => write("removeRemote", (state) => state.removeRemote(peer)),
     appendPending: (peer, messages) =>
       turns.write((state) =>
-        Effect.flatMap(call("appendPending"), () => {
+        run("appendPending", () => {
           const misplaced = state.appendPending(peer, messages)
-          if (misplaced === undefined) return done("appendPending")
+          if (misplaced === undefined) return Exit.void
           const cause = new Error(`message ${misplaced} is not above the last one`)
-          return new StoreUnavailableError({ operation: "appendPending", reason: "Failed", cause })
+          return Exit.fail(new StoreUnavailableError({ operation: "appendPending", reason: "Failed", cause }))
         })
       ),
     readPending: (peer, { fromSeq, maxBytes, maxMessages }) =>

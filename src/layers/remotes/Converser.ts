@@ -39,27 +39,40 @@ export interface Converser extends Sender, Receiver {
 
 const pauses = Schedule.exponential("100 millis").pipe(Schedule.either(Schedule.spaced("5 seconds")), Schedule.jittered)
 
-/**
- * Tries again for as long as the store does not take it: the line is held, and nothing is lost meanwhile.
- *
- * @internal
- */
-export const holdLine = <A>({ core, notify }: Converser, effect: Effect.Effect<A, StoreError>): Effect.Effect<A> =>
-  effect.pipe(
-    Effect.tapError((error) =>
+/** Tries until the store takes it, after it failed with `error`. */
+const tryAgain = <A>({ core, notify }: Converser, effect: Effect.Effect<A, StoreError>, error: StoreError) => {
+  let failure: StoreError | undefined = error
+  const attempt = Effect.suspend(() => {
+    const again = failure === undefined ? effect : Effect.fail(failure)
+    failure = undefined
+    return again
+  })
+  return attempt.pipe(
+    Effect.tapError((why) =>
       Effect.suspend(() => {
         core.held = true
         notify()
-        return Effect.logWarning("the store did not take it; trying again", error)
+        return Effect.logWarning("the store did not take it; trying again", why)
       })
     ),
     Effect.retry(pauses),
-    Effect.orDie,
-    Effect.tap(() =>
-      Effect.sync(() => {
-        core.held = false
-      })
-    )
+    Effect.orDie
+  )
+}
+
+/**
+ * Tries again for as long as the store does not take it: the line is held, and nothing is lost meanwhile. As long as the store
+ * does, nothing of a schedule is set up.
+ *
+ * @internal
+ */
+export const holdLine = <A>(converser: Converser, effect: Effect.Effect<A, StoreError>): Effect.Effect<A> =>
+  Effect.map(
+    Effect.catchAll(effect, (error) => tryAgain(converser, effect, error)),
+    (value) => {
+      converser.core.held = false
+      return value
+    }
   )
 
 /**

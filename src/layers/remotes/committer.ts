@@ -1,6 +1,6 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Mailbox from "effect/Mailbox"
+import * as FiberId from "effect/FiberId"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
@@ -26,11 +26,15 @@ export interface Committer {
   ) => Effect.Effect<Placed, StoreError | NetworkStoppedError>
 }
 
-interface Request {
+interface Message {
   readonly core: Core
   readonly participant: Participant
   readonly body: Uint8Array
   readonly expiresAt: number | undefined
+}
+
+interface Request {
+  readonly message: Message
   readonly placed: Deferred.Deferred<Placed, StoreError | NetworkStoppedError>
 }
 
@@ -38,62 +42,86 @@ interface Request {
 const maxBatch = 1024
 
 /**
- * Makes the committer: one fiber, for all remotes, because the store commits one transaction at a time.
+ * Makes the committer: one fiber, for all remotes, because the store commits one transaction at a time. A message that comes while
+ * it rests is committed by who brings it, which takes half the time; what comes in the same turn of the scheduler is gathered.
  *
  * @internal
  */
 export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Type"]) {
-  const requests = yield* Mailbox.make<Request>()
+  const awake = Effect.unsafeMakeLatch(false)
+  let gathered: Array<Request> = []
   let waiting: ReadonlyArray<Request> = []
+  /** Whether the fiber has nothing to do, and has had its turn since a message was committed past it. */
+  let resting = true
+  let ended = false
+
+  /** The remote may have been removed while the transaction waited for its turn. */
+  const stage = ({ body, core, expiresAt, participant }: Message): Effect.Effect<Placed | undefined> =>
+    Effect.suspend(() =>
+      core.gone
+        ? Effect.succeed(undefined)
+        : Effect.map(store.enlist(participant), () => stageBody(core, body, expiresAt))
+    )
+
+  const outcome = (place: Placed | undefined): Effect.Effect<Placed, NetworkStoppedError> =>
+    place === undefined ? new NetworkStoppedError() : Effect.succeed(place)
 
   const commitBatch = (batch: ReadonlyArray<Request>) =>
-    store
-      .transaction(
-        Effect.forEach(batch, ({ body, core, expiresAt, participant }) =>
-          core.gone
-            ? Effect.succeed(undefined)
-            : Effect.map(store.enlist(participant), (): Placed => stageBody(core, body, expiresAt))
-        )
-      )
-      .pipe(
-        Effect.matchCause({
-          onFailure: (cause) => {
-            for (const { placed } of batch) Deferred.unsafeDone(placed, Effect.failCause(cause))
-          },
-          onSuccess: (places) => {
-            batch.forEach(({ placed }, index) => {
-              const place = places[index]
-              const outcome = place === undefined ? new NetworkStoppedError() : Effect.succeed(place)
-              Deferred.unsafeDone(placed, outcome)
-            })
-          }
-        })
-      )
+    store.transaction(Effect.forEach(batch, ({ message }) => stage(message))).pipe(
+      Effect.matchCause({
+        onFailure: (cause) => {
+          for (const { placed } of batch) Deferred.unsafeDone(placed, Effect.failCause(cause))
+        },
+        onSuccess: (places) => {
+          batch.forEach(({ placed }, index) => Deferred.unsafeDone(placed, outcome(places[index])))
+        }
+      })
+    )
 
-  const turn = Effect.gen(function* () {
-    const [taken] = yield* requests.takeAll
-    waiting = [...taken]
+  const commitGathered = Effect.gen(function* () {
+    yield* awake.await
+    awake.unsafeClose()
+    waiting = gathered
+    gathered = []
     while (waiting.length > 0) {
       yield* commitBatch(waiting.slice(0, maxBatch))
       waiting = waiting.slice(maxBatch)
     }
+    resting = gathered.length === 0
   })
+
+  /** For one that comes alone. The next one is gathered until the fiber has had its turn, or none would ever be. */
+  const commitAtOnce = (message: Message): Effect.Effect<Placed, StoreError | NetworkStoppedError> => {
+    resting = false
+    const leave = <A, E>(exit: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+      awake.unsafeOpen()
+      return exit
+    }
+    return Effect.matchCauseEffect(store.transaction(stage(message)), {
+      onFailure: (cause) => leave(Effect.failCause(cause)),
+      onSuccess: (place) => leave(outcome(place))
+    })
+  }
+
   yield* Effect.addFinalizer(() =>
-    Effect.gen(function* () {
-      yield* requests.end
-      const left = [...waiting, ...(yield* requests.clear)]
-      for (const { placed } of left) Deferred.unsafeDone(placed, Effect.fail(new NetworkStoppedError()))
+    Effect.sync(() => {
+      ended = true
+      for (const { placed } of [...waiting, ...gathered]) Deferred.unsafeDone(placed, new NetworkStoppedError())
     })
   )
-  yield* Effect.forkScoped(Effect.forever(turn))
+  yield* Effect.forkScoped(Effect.forever(commitGathered))
 
   const committer: Committer = {
     commit: (core, participant, body, expiresAt) =>
       Effect.uninterruptible(
-        Effect.gen(function* () {
-          const placed = yield* Deferred.make<Placed, StoreError | NetworkStoppedError>()
-          const taken = yield* requests.offer({ core, participant, body, expiresAt, placed })
-          return yield* taken ? Deferred.await(placed) : new NetworkStoppedError()
+        Effect.suspend(() => {
+          if (ended) return new NetworkStoppedError()
+          const message = { core, participant, body, expiresAt }
+          if (resting) return commitAtOnce(message)
+          const placed = Deferred.unsafeMake<Placed, StoreError | NetworkStoppedError>(FiberId.none)
+          gathered.push({ message, placed })
+          awake.unsafeOpen()
+          return Deferred.await(placed)
         })
       )
   }

@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import type { ChannelError } from "../../errors/ConnectionError.ts"
 import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionError.ts"
 import { ProbeTimeoutError, StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
+import { Gate, type Restore } from "../../internal/gate.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import type * as Liveness from "../../protocol/Liveness.ts"
@@ -119,22 +120,28 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   let heard = false
 
   // The link's writer and the answers to probes share the channel, which has room for one writer.
-  const writing = Effect.unsafeMakeSemaphore(1)
+  const writing = new Gate()
+  const write = (frames: Uint8Array, restore: Restore) => {
+    activity.writingSince = clock.unsafeCurrentTimeMillis()
+    path.wrote(frames.length)
+    metrics.framesSent(Frame.count(frames))
+    metrics.bytesSent(frames.length)
+    const end = <A, E>(outcome: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+      activity.movedAt = clock.unsafeCurrentTimeMillis()
+      activity.writingSince = undefined
+      writing.leave()
+      return outcome
+    }
+    return Effect.matchCauseEffect(restore(channel.send(frames)), {
+      onFailure: (cause) => end(Effect.failCause(cause)),
+      onSuccess: () => end(Effect.void)
+    })
+  }
   const send = (frames: Uint8Array) =>
-    writing.withPermits(1)(
-      Effect.suspend(() => {
-        activity.writingSince = clock.unsafeCurrentTimeMillis()
-        path.wrote(frames.length)
-        metrics.framesSent(Frame.count(frames))
-        metrics.bytesSent(frames.length)
-        return Effect.onExit(channel.send(frames), () =>
-          Effect.sync(() => {
-            activity.movedAt = clock.unsafeCurrentTimeMillis()
-            activity.writingSince = undefined
-          })
-        )
-      })
-    )
+    Effect.uninterruptibleMask((restore) => {
+      const turn = writing.enter(restore)
+      return turn === undefined ? write(frames, restore) : Effect.flatMap(turn, () => write(frames, restore))
+    })
 
   const path = options.extended
     ? yield* watchPath({
