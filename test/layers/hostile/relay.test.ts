@@ -52,7 +52,7 @@ const scene = (
 
 const times = (count: number) => Array.from({ length: count })
 
-describe("A relay goes on beside", () => {
+describe.concurrent("A relay goes on beside", () => {
   it.scopedLive("strangers that ask for places without end", () =>
     Effect.gen(function* () {
       const { relay } = yield* scene({ maxReservations: 5 }, ({ address }) =>
