@@ -72,6 +72,26 @@ describe("docs/security.md", () => {
   )
 })
 
+/** Each test of a file, from its title to the next one. */
+const testsIn = (text: string): ReadonlyArray<string> => text.split(/^ *it\./mu).slice(1)
+
+describe("test/layers/hostile", () => {
+  it.effect.each(["acquaintances", "channels", "crowds", "readers", "relay"])(
+    "has an honest peer beside each attack of %s",
+    (name) =>
+      Effect.gen(function* () {
+        const text = yield* read(`test/layers/hostile/${name}.test.ts`)
+        // Where all tests share a scene it is there that the honest peer is.
+        const [scene = ""] = /^const (?:scene|assertGivenUp) =.*?^\S*$/msu.exec(text) ?? []
+        const isBeside = /honestBeside\(|assertHeard\(/u
+        const helper = isBeside.test(scene) ? /scene\(|assertGivenUp\(/u : isBeside
+        for (const test of testsIn(text)) {
+          assert.isTrue(isBeside.test(test) || helper.test(test), `nobody honest in: ${test.slice(0, 120)}`)
+        }
+      })
+  )
+})
+
 describe("docs/found.md", () => {
   it.effect("names regression tests that exist", () =>
     Effect.gen(function* () {

@@ -40,7 +40,9 @@ export const startVictim = Effect.gen(function* () {
     Effect.flatMap(Schema.decode(Schema.parseJson(Standing))),
     Effect.orDie
   )
-  return { address, peerId, standing }
+  /** Stops it as a laptop's lid does: its connections stay, and nobody answers. */
+  const freeze = Effect.sync(() => child.kill("SIGSTOP"))
+  return { address, peerId, standing, freeze }
 })
 
 export type Victim = Effect.Effect.Success<typeof startVictim>

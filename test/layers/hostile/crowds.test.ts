@@ -4,7 +4,6 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { layer as layerNetwork, Network } from "../../../src/testing/Network.ts"
 import {
@@ -20,7 +19,6 @@ import {
   write
 } from "../../support/attacker.ts"
 import { startBasePeer } from "../../support/basePeer.ts"
-import { handleFor, message } from "../../support/kernel.ts"
 
 const strangers = (count: number) =>
   Effect.forEach(Array.from({ length: count }), (_, index) =>
@@ -133,10 +131,7 @@ describe("Strangers", () => {
       yield* TestClock.adjust("1 millis")
       yield* alice.transport.closeConnection(bob.peerId)
       yield* alice.transport.reconnectPeer(bob.peerId)
-      const receipt = yield* Effect.flatMap(handleFor(alice, bob), (handle) => handle.deliver(message("still here")))
-      const arrived = yield* Effect.fork(receipt.acknowledged)
-      yield* TestClock.adjust("2 seconds")
-      yield* Fiber.join(arrived)
+      yield* honestBeside(alice, bob, Effect.void)
     }).pipe(Effect.provide(layerNetwork))
   )
 

@@ -52,7 +52,7 @@ const scene = (
 
 const times = (count: number) => Array.from({ length: count })
 
-describe("A relay goes on beside", () => {
+describe.concurrent("A relay goes on beside", () => {
   it.scopedLive("strangers that ask for places without end", () =>
     Effect.gen(function* () {
       const { relay } = yield* scene({ maxReservations: 5 }, ({ address }) =>
@@ -67,17 +67,15 @@ describe("A relay goes on beside", () => {
     })
   )
 
-  it.scopedLive("a stranger that opens relayed connections without end, and a newcomer gets through as well", () =>
+  it.scopedLive("a stranger that opens relayed connections without end", () =>
     Effect.gen(function* () {
       let streams: ReadonlyArray<Stream> = []
-      const { alice, relay } = yield* scene({}, ({ address }, alice) =>
+      yield* scene({}, ({ address }, alice) =>
         Effect.gen(function* () {
           const connection = yield* intrude(address)
           streams = yield* Effect.forEach(times(400), () => ask(connection, connectTo(alice.peerId)))
         })
       )
-      const carol = yield* startKernel("carol")
-      yield* assertHeard("a newcomer", carol, alice, [`${relay.address}/p2p-circuit/p2p/${alice.peerId}`])
       const open = streams.filter(({ status }) => status === "open").length
       assert.isAtMost(open, 256)
     })
