@@ -13,7 +13,7 @@ const range = (first: number, last: number) => Array.from({ length: last - first
 
 const rows = range(1, 222)
 const items = range(1, 37)
-const scenarios = "ACFG"
+const scenarios = "ABCDEFG"
 
 /** The tables' rows, as number or letter and last cell. */
 const entries = (text: string) =>

@@ -54,6 +54,16 @@ describe("staggered", () => {
     })
   )
 
+  it.effect("tries no more once one has succeeded", () =>
+    Effect.gen(function* () {
+      const { run, started } = scene(bad(100), bad(100), ok(100, "third"), ok(100, "fourth"))
+      const fiber = yield* run()
+      yield* TestClock.adjust(10_000)
+      assert.strictEqual(yield* Fiber.join(fiber), "third")
+      assert.deepStrictEqual(started, [0, 1, 2])
+    })
+  )
+
   it.effect("lets an attempt win that has used up its grace", () =>
     Effect.gen(function* () {
       const { released, run } = scene(ok(400, "slow"), ok(5000))

@@ -221,6 +221,27 @@ describe("relays", () => {
     })
   )
 
+  it.scopedLive(
+    "a relay that was learned from a URL is named in our own URLs, and never dialed as a relay of ours",
+    () =>
+      Effect.gen(function* () {
+        let dials = 0
+        const { port } = yield* server(() => dials++)
+        const learned = `/ip4/127.0.0.1/tcp/${port}/p2p/${relayId}`
+        const bob = yield* startKernel("bob", { factory: { listen: [tcp] } })
+        const disk = RemoteStoreMemory.makeDisk()
+        const first = yield* startKernel("alice", { disk, factory: { listen: [tcp] } })
+        yield* deliverAll(first, bob, ["1"], yield* bob.addresses)
+        yield* first.remotes.redeemOcapUrl(`${yield* bob.remotes.issueOcapUrl("ko1")},${learned}`)
+        assert.include(yield* first.remotes.issueOcapUrl("ko2"), `,${learned}`)
+        yield* first.stop
+        const second = yield* startKernel("alice", { disk, factory: { listen: [tcp] } })
+        yield* deliverAll(second, bob, ["2"])
+        assert.include(yield* second.remotes.issueOcapUrl("ko2"), `,${learned}`)
+        assert.strictEqual(dials, 0)
+      })
+  )
+
   it.scopedLive("the connection to a relay that a dial needed is let go some time after the last of them", () =>
     Effect.gen(function* () {
       const relay = yield* startRelay()

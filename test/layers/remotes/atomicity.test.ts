@@ -1,0 +1,123 @@
+/** What belongs together is on record together: at no commit, and after no failure of the store, is one without the other. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
+import { StoreUnavailableError } from "../../../src/errors/StoreError.ts"
+import type { Disk, DiskOperation } from "../../../src/layers/RemoteStoreMemory.ts"
+import * as RemoteStoreMemory from "../../../src/layers/RemoteStoreMemory.ts"
+import type { PeerId } from "../../../src/protocol/PeerId.ts"
+import { RemoteStore } from "../../../src/services/RemoteStore.ts"
+import { layer as layerNetwork } from "../../../src/testing/Network.ts"
+import { addressOf, handleFor, message, numbered, sendAll, startKernel } from "../../support/kernel.ts"
+import { peerIds } from "../../support/site.ts"
+
+/** A disk that fails at the next operation of that name when told to, and copies itself at each commit. */
+const watchedDisk = () => {
+  const copies: Array<Disk> = []
+  const refused = new Set<DiskOperation>()
+  const disk: Disk = RemoteStoreMemory.makeDisk({
+    onCall: (operation) =>
+      refused.delete(operation) ? new StoreUnavailableError({ operation, reason: "Failed" }) : Effect.void,
+    onDone: (operation) =>
+      operation === "commit" ? Effect.map(disk.copy, (copy) => void copies.push(copy)) : Effect.void
+  })
+  return { copies, disk, refuse: (operation: DiskOperation) => void refused.add(operation), refused }
+}
+
+/** The numbers of a peer as a disk has them, beside the numbers of the messages that it has. */
+const numbersOn = (disk: Disk, peer: PeerId) =>
+  Effect.gen(function* () {
+    const store = Context.get(yield* Layer.build(RemoteStoreMemory.layerDisk(disk)), RemoteStore)
+    const record = (yield* store.listRemotes).find(({ peerId }) => peerId === peer)
+    const pending = yield* store.readPending(peer, { fromSeq: 1, maxMessages: 1000, maxBytes: 1e9 })
+    const { acknowledgedSeq = 0, nextSeq = 1 } = record ?? {}
+    return { acknowledgedSeq, nextSeq, pending: pending.map(({ seq }) => seq) }
+  }).pipe(Effect.scoped)
+
+const assertTogether = (copies: ReadonlyArray<Disk>, peer: PeerId) =>
+  Effect.forEach(copies, (copy) =>
+    Effect.map(numbersOn(copy, peer), ({ acknowledgedSeq, nextSeq, pending }) => {
+      assert.deepStrictEqual(
+        pending,
+        Array.from({ length: nextSeq - 1 - acknowledgedSeq }, (_, at) => acknowledgedSeq + 1 + at)
+      )
+      return `${acknowledgedSeq} ${nextSeq}`
+    })
+  )
+
+describe("On record together are", () => {
+  it.scoped("a message and its number, whatever fails while it is handed in", () =>
+    Effect.gen(function* () {
+      const { copies, disk, refuse, refused } = watchedDisk()
+      const alice = yield* startKernel("alice", { disk })
+      const handle = yield* alice.remotes.get(peerIds.bob, { hints: [addressOf(peerIds.bob)] })
+      for (const accepted of [0, 1]) {
+        for (const operation of ["begin", "appendPending", "putRemote", "commit"] as const) {
+          refuse(operation)
+          const error = yield* Effect.flip(handle.deliver(message("never")))
+          assert.strictEqual(error._tag, "StoreUnavailableError")
+          assert.strictEqual(refused.size, 0)
+        }
+        const { seq } = yield* handle.deliver(message("accepted"))
+        assert.strictEqual(seq, accepted + 1)
+      }
+      assert.includeMembers(yield* assertTogether(copies, peerIds.bob), ["0 2", "0 3"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("an acknowledgement and the end of what it covers, whatever fails while it is recorded", () =>
+    Effect.gen(function* () {
+      for (const operation of ["putRemote", "removePending", "commit"] as const) {
+        const { copies, disk, refuse, refused } = watchedDisk()
+        const alice = yield* startKernel("alice", { disk })
+        const bob = yield* startKernel("bob")
+        const handle = yield* handleFor(alice, bob)
+        yield* Effect.forEach(yield* sendAll(handle, numbered(1, 3)), (receipt) => receipt.acknowledged)
+        refuse(operation)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(refused.size, 0)
+        yield* handle.deliver(message("4"))
+        yield* TestClock.adjust("1 second")
+        assert.include(yield* assertTogether(copies, bob.peerId), "4 5")
+        yield* Effect.zipRight(alice.stop, bob.stop)
+      }
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("the end of a conversation and what the kernel does when it is told", () =>
+    Effect.gen(function* () {
+      const { copies, disk, refuse } = watchedDisk()
+      const told: Array<boolean> = []
+      const alice = yield* startKernel("alice", {
+        disk,
+        onForget: (_, store) =>
+          Effect.map(store.inTransaction, (inTransaction) => {
+            if (told.push(inTransaction) === 1) refuse("commit")
+          })
+      })
+      const bob = yield* startKernel("bob")
+      const [first] = yield* sendAll(yield* handleFor(alice, bob), ["hello"])
+      yield* first?.acknowledged ?? Effect.void
+      yield* bob.crash
+      const before = copies.length
+      yield* startKernel("bob")
+      yield* sendAll(yield* handleFor(alice, bob), ["again"])
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(told, [true, true])
+      assert.deepStrictEqual(
+        alice.forgotten.map(({ _tag }) => _tag),
+        ["PeerRestartedError"]
+      )
+      const lives = yield* Effect.forEach(copies.slice(before), (copy) =>
+        Effect.scoped(
+          Effect.flatMap(Layer.build(RemoteStoreMemory.layerDisk(copy)), (it) =>
+            Effect.map(Context.get(it, RemoteStore).listRemotes, ([record]) => record?.incarnationId)
+          )
+        )
+      )
+      assert.strictEqual(new Set(lives).size, 2)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+})
