@@ -197,6 +197,7 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
       read("readPending", (state) => state.readPending(peer, fromSeq, maxMessages, maxBytes)),
     countPending: (peer) => read("countPending", (state) => state.countPending(peer)),
     listDeadlines: (peer, afterSeq) => read("listDeadlines", (state) => state.listDeadlines(peer, afterSeq)),
+    endTooLarge: (peer, which) => write("endTooLarge", (state) => state.endTooLarge(peer, which)),
     expirePending: (peer, which) => write("expirePending", (state) => state.expirePending(peer, which)),
     removePending: (peer, throughSeq) => write("removePending", (state) => state.removePending(peer, throughSeq)),
     putRedemption: (redemption) => write("putRedemption", (state) => state.redemptions.put(redemption)),

@@ -135,6 +135,14 @@ const longestHead = '{"seq":9007199254740991,"ack":9007199254740991,'.length
 export const largestFrame = (bodyBytes: number): number => bodyBytes + longestHead
 
 /**
+ * The size of the largest body that always fits into a frame of this size, in bytes.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const largestBody = (frameBytes: number): number => Math.max(0, frameBytes - longestHead)
+
+/**
  * The head that goes before a body, as ASCII.
  *
  * @since 0.1.0

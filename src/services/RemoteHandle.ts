@@ -34,12 +34,13 @@ export interface Receipt {
   readonly seq: number
   /**
    * Waits until the peer has committed the message. Fails with `DeliveryRejectedError` when its kernel refused it, with
-   * `DeliveryExpiredError` when it was not sent before its deadline, and with the reason when its fate will not be known. Waits for
-   * as long as the peer is away; it has no deadline of its own.
+   * `DeliveryExpiredError` when it was not sent before its deadline, with `ResourceLimitError` (`messageSize`) when it proved to be
+   * larger than the peer takes, and with the reason when its fate will not be known. Waits for as long as the peer is away; it has
+   * no deadline of its own.
    */
   readonly acknowledged: Effect.Effect<
     void,
-    DeliveryRejectedError | DeliveryExpiredError | OutcomeUnknownError | NetworkStoppedError
+    DeliveryRejectedError | DeliveryExpiredError | ResourceLimitError | OutcomeUnknownError | NetworkStoppedError
   >
 }
 

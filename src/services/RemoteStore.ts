@@ -100,6 +100,7 @@ export interface PendingDeadline {
 export type DeadLetterReason =
   | "GivenUp"
   | "Expired"
+  | "TooLarge"
   | "PeerRestarted"
   | "SessionReset"
   | "RejectedByPeer"
@@ -265,6 +266,20 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     readonly expirePending: (
       peer: PeerId,
       which: { readonly afterSeq: number; readonly epoch: number; readonly detail: string; readonly at: number }
+    ) => Effect.Effect<ReadonlyArray<{ readonly seq: number; readonly bytes: number }>, StoreError>
+    /**
+     * Ends the pending messages above `afterSeq` whose bodies have more than `maxBytes`, as `expirePending` does, but with the reason
+     * `TooLarge`.
+     */
+    readonly endTooLarge: (
+      peer: PeerId,
+      which: {
+        readonly afterSeq: number
+        readonly maxBytes: number
+        readonly epoch: number
+        readonly detail: string
+        readonly at: number
+      }
     ) => Effect.Effect<ReadonlyArray<{ readonly seq: number; readonly bytes: number }>, StoreError>
     /** Removes all pending messages up to and including `throughSeq`. */
     readonly removePending: (peer: PeerId, throughSeq: number) => Effect.Effect<void, StoreError>

@@ -89,6 +89,7 @@ export const letter = (seq: number): Omit<DeadLetter, "id"> => ({
 const reasons: { readonly [Reason in DeadLetterReason]: Reason } = {
   GivenUp: "GivenUp",
   Expired: "Expired",
+  TooLarge: "TooLarge",
   PeerRestarted: "PeerRestarted",
   SessionReset: "SessionReset",
   RejectedByPeer: "RejectedByPeer",
@@ -526,6 +527,39 @@ export const contract = (name: string, implementation: Implementation): void => 
           (yield* store.listDeadLetters({ afterId: 0, limit: 10 })).map(({ seq }) => seq),
           [4, 5, 8, 3, 6, 7]
         )
+      })
+    )
+
+    test(
+      "ends what is too large above a number: a letter is kept of it, and its number stays",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const sized = (seq: number, bytes: number) => ({ seq, body: new Uint8Array(bytes).fill(seq) })
+        yield* store.appendPending(bob, [sized(3, 9), sized(4, 8), { ...sized(5, 9), expiresAt: 50 }, sized(6, 3)])
+        yield* store.appendPending(alice, [sized(5, 9)])
+        const why = { epoch: 2, detail: "too large", at: 50 } as const
+        const end = store.endTooLarge(bob, { ...why, afterSeq: 3, maxBytes: 8 })
+        assert.deepStrictEqual(
+          (yield* end).map(({ bytes, seq }) => [seq, bytes]),
+          [[5, 9]]
+        )
+        const left = yield* store.readPending(bob, everything)
+        assert.deepStrictEqual(
+          left.map(({ body, seq }) => [seq, body.length]),
+          [
+            [3, 9],
+            [4, 8],
+            [5, 0],
+            [6, 3]
+          ]
+        )
+        assert.deepStrictEqual(
+          (yield* store.listDeadLetters({ afterId: 0, limit: 10 })).map(({ id: _, ...it }) => it),
+          [{ ...sized(5, 9), ...why, peerId: bob, direction: "outbound" as const, reason: "TooLarge" as const }]
+        )
+        assert.deepStrictEqual(yield* store.listDeadlines(bob, 0), [])
+        assert.deepStrictEqual(yield* end, [])
+        assert.deepStrictEqual(yield* store.countPending(alice), { messages: 1, bytes: 9 })
       })
     )
 

@@ -235,13 +235,24 @@ export class DiskState {
     peer: PeerId,
     { afterSeq, ...why }: Omit<Why, "reason"> & { readonly afterSeq: number }
   ): ReadonlyArray<{ readonly seq: number; readonly bytes: number }> {
+    return this.#endPending(peer, afterSeq, { ...why, reason: "Expired" }, (it) => (it.expiresAt ?? Infinity) <= why.at)
+  }
+
+  endTooLarge(
+    peer: PeerId,
+    { afterSeq, maxBytes, ...why }: Omit<Why, "reason"> & { readonly afterSeq: number; readonly maxBytes: number }
+  ): ReadonlyArray<{ readonly seq: number; readonly bytes: number }> {
+    return this.#endPending(peer, afterSeq, { ...why, reason: "TooLarge" }, ({ body }) => body.length > maxBytes)
+  }
+
+  #endPending(peer: PeerId, afterSeq: number, why: Why, ends: (message: PendingMessage) => boolean) {
     const queue = this.#pending.get(peer)
     if (queue === undefined) return []
-    const { expired, undo } = queue.expire(afterSeq, why.at)
+    const { ended, undo } = queue.end(afterSeq, ends)
     this.#touched.add(peer)
     this.#journal.push(undo)
-    this.#bury(peer, expired, { ...why, reason: "Expired" })
-    return expired.map(({ body, seq }) => ({ seq, bytes: body.length }))
+    this.#bury(peer, ended, why)
+    return ended.map(({ body, seq }) => ({ seq, bytes: body.length }))
   }
 
   buryPending(peer: PeerId, why: Why): number {

@@ -111,27 +111,30 @@ export class PendingQueue {
       .flatMap(({ expiresAt, seq }) => (expiresAt === undefined ? [] : [{ seq, expiresAt }]))
   }
 
-  /** Takes the bodies of what is above `afterSeq` and has expired; gives them, and how to take that back. */
-  expire(afterSeq: number, at: number): { readonly expired: ReadonlyArray<PendingMessage>; readonly undo: Undo } {
+  /** Takes the bodies of what is above `afterSeq` and is to end; gives them, and how to take that back. */
+  end(
+    afterSeq: number,
+    ends: (message: PendingMessage) => boolean
+  ): { readonly ended: ReadonlyArray<PendingMessage>; readonly undo: Undo } {
     const bytes = this.#bytes
-    const expired: Array<PendingMessage> = []
+    const ended: Array<PendingMessage> = []
     const places: Array<number> = []
     for (let place = this.#indexOf(afterSeq + 1); place < this.#messages.length; place++) {
       const message = this.#messages[place]
-      if (message?.expiresAt === undefined || message.expiresAt > at) continue
-      expired.push(message)
+      if (message === undefined || !ends(message)) continue
+      ended.push(message)
       places.push(place)
       this.#messages[place] = { seq: message.seq, body: new Uint8Array(0) }
       this.#bytes -= message.body.length
     }
     const undo = () => {
-      expired.forEach((message, index) => {
+      ended.forEach((message, index) => {
         const place = places[index]
         if (place !== undefined) this.#messages[place] = message
       })
       this.#bytes = bytes
     }
-    return { expired, undo }
+    return { ended, undo }
   }
 
   /** Lets go of what was removed, at a constant cost per message in the long run. */

@@ -2,13 +2,21 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { DeliveryExpiredError, DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
+import type { ResourceLimitError } from "../../errors/TransportError.ts"
 
 /**
  * What a waiter for an acknowledgement can be told instead of it.
  *
  * @internal
  */
-export type Unacknowledged = DeliveryRejectedError | DeliveryExpiredError | OutcomeUnknownError | NetworkStoppedError
+export type Unacknowledged = Refused | DeliveryExpiredError | OutcomeUnknownError | NetworkStoppedError
+
+/**
+ * That the peer refused a message, or announced that it takes none so large.
+ *
+ * @internal
+ */
+export type Refused = DeliveryRejectedError | ResourceLimitError
 
 /**
  * Somebody who waits for what becomes of a message.
@@ -26,7 +34,7 @@ export type Waiter = Deferred.Deferred<void, Unacknowledged>
 export interface Conversation {
   readonly waiters: Map<number, Waiter>
   /** Refusals, by the number of what was refused; the newest of them only. */
-  readonly refused: Map<number, DeliveryRejectedError>
+  readonly refused: Map<number, Refused>
   /** The highest number that was refused; a peer refuses in order, and each message once. */
   refusedThrough: number
   settled: number
@@ -64,10 +72,35 @@ const maxRefused = 1024
  * @internal
  */
 export const noteRefusal = (conversation: Conversation, error: DeliveryRejectedError): void => {
-  conversation.refused.set(error.seq, error)
+  remember(conversation, error.seq, error)
   conversation.refusedThrough = Math.max(conversation.refusedThrough, error.seq)
-  const [oldest] = conversation.refused.keys()
-  if (conversation.refused.size > maxRefused && oldest !== undefined) conversation.refused.delete(oldest)
+}
+
+const remember = ({ refused }: Conversation, seq: number, error: Refused): void => {
+  refused.set(seq, error)
+  const [oldest] = refused.keys()
+  if (refused.size > maxRefused && oldest !== undefined) refused.delete(oldest)
+}
+
+/**
+ * Tells who waits for a message, now or later, that it is larger than the peer takes.
+ *
+ * @internal
+ */
+export const noteTooLarge = (conversation: Conversation, seq: number, error: ResourceLimitError): void => {
+  remember(conversation, seq, error)
+  endWaiting(conversation, seq, error)
+}
+
+/**
+ * Tells who waits for a message why it ended.
+ *
+ * @internal
+ */
+export const endWaiting = ({ waiters }: Conversation, seq: number, error: Unacknowledged): void => {
+  const waiter = waiters.get(seq)
+  waiters.delete(seq)
+  if (waiter !== undefined) Deferred.unsafeDone(waiter, Effect.fail(error))
 }
 
 /**

@@ -150,12 +150,20 @@ const told = (body: Uint8Array, tells: boolean): Uint8Array => (body.length === 
  * @internal
  */
 export const fits = (outbox: Outbox, seq: number, room: Amount): boolean =>
-  room.messages >= 1 &&
-  room.bytes >= WireMessage.largestFrame(told(outbox.bodies[seq - outbox.first] ?? nothing, true).length)
+  room.messages >= 1 && room.bytes >= frameOf(outbox, seq)
+
+/**
+ * How large the frame of this message, which is in the run, can become.
+ *
+ * @internal
+ */
+export const frameOf = (outbox: Outbox, seq: number): number =>
+  WireMessage.largestFrame(told(outbox.bodies[seq - outbox.first] ?? nothing, true).length)
 
 /**
  * Frames the messages from `cursor` on that are in the run: as many as there is `room` for, up to about 64 KiB. `ackOf` tells which ACK
- * may go with the last of them, given its number. With `tells` the peer is told of what expired; otherwise nothing is written there.
+ * may go with the last of them, given its number. With `tells` the peer is told of what expired; otherwise nothing is written there. What is
+ * larger than `maxFrame` is not written, nor what is behind it.
  *
  * @internal
  */
@@ -164,10 +172,12 @@ export const write = (
   cursor: number,
   {
     ackOf,
+    maxFrame,
     room,
     tells
   }: {
     readonly room: Amount
+    readonly maxFrame: number
     readonly ackOf: (through: number) => number
     readonly tells: boolean
   }
@@ -182,8 +192,9 @@ export const write = (
     const kept = outbox.bodies[seq - outbox.first]
     if (kept === undefined) break
     const body = told(kept, tells)
-    largest += WireMessage.largestFrame(body.length)
-    if (largest > room.bytes) break
+    const size = WireMessage.largestFrame(body.length)
+    largest += size
+    if (largest > room.bytes || size > maxFrame) break
     sizes.push(kept.length)
     if (body.length === 0) skipped.push(seq)
     else parts.push({ seq, body })

@@ -2,33 +2,22 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { DeliveryExpiredError } from "../../errors/RemoteError.ts"
 import { makeAlarm } from "../../internal/alarm.ts"
-import * as Deferred from "effect/Deferred"
 import * as Expiry from "../../protocol/Expiry.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Core } from "./Core.ts"
-import * as Outbox from "./Outbox.ts"
+import { endWaiting } from "./Conversation.ts"
+import type { Ended } from "./ending.ts"
+import { noteEnded } from "./ending.ts"
 
 /** How long to wait when the store would not have it. */
 const pause = 1000
 
 /** The messages ended: nobody can transmit them any more, and who waits for them is told. */
-const committed = (
-  core: Core,
-  sent: number,
-  at: number,
-  ended: ReadonlyArray<{ seq: number; bytes: number }>
-): void => {
+const committed = (core: Core, sent: number, at: number, ended: ReadonlyArray<Ended>): void => {
   const { conversation, peerId } = core
   core.deadlines = Expiry.end(core.deadlines, sent, at)
-  core.expiries += 1
-  for (const { bytes, seq } of ended) {
-    core.pendingBytes -= bytes
-    core.expired.add(seq)
-    Outbox.withdraw(core.outbox, seq)
-    const waiter = conversation.waiters.get(seq)
-    conversation.waiters.delete(seq)
-    if (waiter !== undefined) Deferred.unsafeDone(waiter, new DeliveryExpiredError({ peerId, seq }))
-  }
+  noteEnded(core, ended)
+  for (const { seq } of ended) endWaiting(conversation, seq, new DeliveryExpiredError({ peerId, seq }))
 }
 
 /**

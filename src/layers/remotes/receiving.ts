@@ -59,15 +59,20 @@ const keepLetter = ({ core }: Receiver, message: Sequenced, refused: Refused) =>
 /** How much of a refusal's wording is told to the peer, in UTF-16 code units. */
 const maxReason = 1024
 
+/** The smallest frame that a kernel can be configured to take at most. A refusal must not be too large for its peer. */
+const smallestFrame = 4096
+
+const encodeRefusal = (target: number, code: string, reason: string): Uint8Array => {
+  const body = WireMessage.encodeBody({ _tag: "Rejected", seq: target, code, reason })
+  // Characters that JSON escapes take up to six bytes each.
+  return WireMessage.largestFrame(body.length) <= smallestFrame
+    ? body
+    : WireMessage.encodeBody({ _tag: "Rejected", seq: target, code, reason: reason.slice(0, maxReason / 2) })
+}
+
 const tellPeer = ({ core }: Receiver, target: number, { code, reason }: Refused): void => {
   if (core.channel?.extended !== true) return
-  const content = {
-    _tag: "Rejected",
-    seq: target,
-    code: code.slice(0, 128),
-    reason: reason.slice(0, maxReason)
-  } as const
-  const { seq: reply } = stageBody(core, WireMessage.encodeBody(content))
+  const { seq: reply } = stageBody(core, encodeRefusal(target, code.slice(0, 128), reason.slice(0, maxReason)))
   core.staged.refusals.push({ reply, target })
 }
 

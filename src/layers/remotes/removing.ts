@@ -2,11 +2,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { GivenUpError, RemotePendingError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
-import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
 import { tellKernel } from "./Converser.ts"
 import type { Core } from "./Core.ts"
+import { waitingMessages } from "./room.ts"
 
 /**
  * Forgets a peer in one transaction: its record, and in the kernel what it gave. Fails, and changes nothing, while anything is
@@ -30,7 +30,7 @@ export const removeRemote = ({
 }): Effect.Effect<void, RemotePendingError | StoreError> => {
   const { peerId } = core
   const expectNothingPending = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const messages = SendWindow.pending(core.window) + core.staged.bodies.length + core.reservedMessages
+    const messages = waitingMessages(core) + core.staged.bodies.length + core.reservedMessages
     const redemptions = questions(now)
     return messages + redemptions === 0
       ? Effect.void

@@ -7,16 +7,17 @@ import * as Frame from "../../protocol/Frame.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
-import { StoreCorruptError } from "../../errors/StoreError.ts"
+import { StoreCorruptError, type StoreError } from "../../errors/StoreError.ts"
 import { AckTimeoutError } from "../../errors/TransportError.ts"
 import type { Deadline } from "../../internal/deadline.ts"
-import type { RemoteStore } from "../../services/RemoteStore.ts"
+import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Link } from "../../services/Transport.ts"
 import type { Core, OpenChannel } from "./Core.ts"
 import { noteTransmitted, rewindFlight } from "./flight.ts"
 import * as Outbox from "./Outbox.ts"
 import type { Pacer } from "./pacing.ts"
+import { endTooLarge, frameLimit, isNextTooLarge } from "./tooLarge.ts"
 
 /** How much may be on its way, unacknowledged; half of what the receiving link has room for. */
 const maxInFlight = 16_384
@@ -43,6 +44,7 @@ export interface Sender {
   readonly store: RemoteStore["Type"]
   readonly config: Options
   readonly pacer: Pacer
+  readonly participant: Participant
   /** Passes when a peer of the base profile acknowledged nothing for half of the ACK timeout. */
   readonly ackDeadline: Deadline
   /** Something may be settled although the peer has said nothing: there was nothing to write for it. */
@@ -106,6 +108,7 @@ const transmit = (sender: Sender, channel: OpenChannel, room: Amount) => {
   const { cursor: from, sent } = core.window
   const write = Outbox.write(core.outbox, from, {
     room,
+    maxFrame: frameLimit(channel),
     ackOf: (through) => ridingAck(core, channel, through + 1),
     tells: channel.extended
   })
@@ -143,10 +146,13 @@ const sayWhatIsDue = (sender: Sender, channel: OpenChannel) => {
   return frames.length === 0 ? Effect.void : sender.link.send(channel.number, Frame.encode(frames))
 }
 
-const loadNext = (sender: Sender, channel: OpenChannel) =>
-  Effect.catchAll(load(sender, channel), (error) =>
-    Effect.zipRight(Effect.logError("cannot read what is pending", error), Effect.sleep("1 second"))
-  )
+const orLater = (work: Effect.Effect<void, StoreError>, problem: string) =>
+  Effect.catchAll(work, (error) => Effect.zipRight(Effect.logError(problem, error), Effect.sleep("1 second")))
+
+const loadNext = (sender: Sender, channel: OpenChannel) => orLater(load(sender, channel), "cannot read what is pending")
+
+const skipTooLarge = (sender: Sender, channel: OpenChannel) =>
+  orLater(endTooLarge(sender.core, channel, sender), "messages that are too large for the peer cannot be ended yet")
 
 const onFailure = () => Effect.void
 
@@ -170,6 +176,7 @@ export const flush = (sender: Sender): Effect.Effect<void> => {
     if (creditDue(channel) !== undefined) return say
     if (messages > 0 && !Outbox.has(core.outbox, core.window.cursor))
       return Effect.zipRight(loadNext(sender, channel), turn)
+    if (messages > 0 && isNextTooLarge(core, channel)) return Effect.zipRight(skipTooLarge(sender, channel), turn)
     if (messages > 0 && Outbox.fits(core.outbox, core.window.cursor, free))
       return Effect.matchEffect(transmit(sender, channel, { ...free, messages }), { onFailure, onSuccess })
     if (!channel.ackDue) return Effect.void

@@ -9,10 +9,12 @@ import { execute, type Session } from "./sessions.ts"
 import type { Statements } from "./statements.ts"
 import { insertAll, type Tables } from "./tables.ts"
 
+type Why = Parameters<RemoteStore["Type"]["buryPending"]>[1]
+
 /** How many messages are measured at a time before their bodies are read. */
 const measuredAtOnce = 256
 
-/** What is left of a message that expired. */
+/** What is left of a message that ended before it was transmitted. */
 const nothing = new Uint8Array(0)
 
 /** Up to which message both limits allow to read; undefined if there is none to read. */
@@ -84,52 +86,68 @@ export const pendingTable = ({
   turns
 }: Tables): Pick<
   RemoteStore["Type"],
-  "appendPending" | "readPending" | "countPending" | "listDeadlines" | "expirePending" | "removePending" | "buryPending"
-> => ({
-  appendPending: (peer, messages) =>
-    turns.write((session) =>
-      insertAll(session, "append pending messages", statements.appendPending, messages, ({ body, expiresAt, seq }) => [
-        peer,
-        seq,
-        crc32(body),
-        body,
-        expiresAt ?? null
-      ])
-    ),
-  readPending: (peer, range) => turns.read((session) => readPending(session, statements, peer, range)),
-  countPending: (peer) =>
-    turns.read((session) =>
-      Effect.map(count(session, statements, peer), ({ bytes, messages }) => ({ bytes, messages }))
-    ),
-  listDeadlines: (peer, afterSeq) =>
-    query("list deadlines", statements.listDeadlines, [peer, afterSeq], Rows.deadlines),
-  expirePending: (peer, { afterSeq, at, detail, epoch }) =>
-    turns.write((session) =>
-      Effect.gen(function* () {
-        const operation = "expire pending messages"
-        const which = [peer, afterSeq, at]
-        const expired = yield* Rows.expired(yield* execute(session, operation, statements.measureExpired, which))
-        if (expired.length === 0) return expired
-        const kept = Math.min(expired.length, maxDeadLetters)
-        const letters = [epoch, "Expired", detail, at, ...which, kept, expired.length - kept]
-        yield* execute(session, operation, statements.buryExpired, letters)
-        yield* execute(session, operation, statements.emptyExpired, [crc32(nothing), nothing, ...which])
-        yield* trimDeadLetters(session, statements, maxDeadLetters)
-        return expired
-      })
-    ),
-  removePending: (peer, throughSeq) => change("remove pending messages", statements.removePending, [peer, throughSeq]),
-  buryPending: (peer, why) =>
-    turns.write((session) =>
-      Effect.gen(function* () {
-        const { letters, messages } = yield* count(session, statements, peer)
-        if (messages === 0) return 0
-        const kept = Math.min(letters, maxDeadLetters)
-        const params = [why.epoch, why.reason, why.detail, why.at, peer, kept, letters - kept]
-        yield* execute(session, "bury pending messages", statements.buryPending, params)
-        yield* execute(session, "bury pending messages", statements.clearPending, [peer])
-        yield* trimDeadLetters(session, statements, maxDeadLetters)
-        return messages
-      })
-    )
-})
+  | "appendPending"
+  | "readPending"
+  | "countPending"
+  | "listDeadlines"
+  | "expirePending"
+  | "endTooLarge"
+  | "removePending"
+  | "buryPending"
+> => {
+  /** `which` are the parameters that tell which messages end. */
+  const end = (session: Session, ending: Statements["endExpired"], which: ReadonlyArray<unknown>, why: Why) =>
+    Effect.gen(function* () {
+      const operation = "end pending messages"
+      const ended = yield* Rows.ended(yield* execute(session, operation, ending.measure, which))
+      if (ended.length === 0) return ended
+      const kept = Math.min(ended.length, maxDeadLetters)
+      const letters = [why.epoch, why.reason, why.detail, why.at, ...which, kept, ended.length - kept]
+      yield* execute(session, operation, ending.bury, letters)
+      yield* execute(session, operation, ending.empty, [crc32(nothing), nothing, ...which])
+      yield* trimDeadLetters(session, statements, maxDeadLetters)
+      return ended
+    })
+  return {
+    appendPending: (peer, messages) =>
+      turns.write((session) =>
+        insertAll(
+          session,
+          "append pending messages",
+          statements.appendPending,
+          messages,
+          ({ body, expiresAt, seq }) => [peer, seq, crc32(body), body, expiresAt ?? null]
+        )
+      ),
+    readPending: (peer, range) => turns.read((session) => readPending(session, statements, peer, range)),
+    countPending: (peer) =>
+      turns.read((session) =>
+        Effect.map(count(session, statements, peer), ({ bytes, messages }) => ({ bytes, messages }))
+      ),
+    listDeadlines: (peer, afterSeq) =>
+      query("list deadlines", statements.listDeadlines, [peer, afterSeq], Rows.deadlines),
+    expirePending: (peer, { afterSeq, ...why }) =>
+      turns.write((session) =>
+        end(session, statements.endExpired, [peer, afterSeq, why.at], { ...why, reason: "Expired" })
+      ),
+    endTooLarge: (peer, { afterSeq, maxBytes, ...why }) =>
+      turns.write((session) =>
+        end(session, statements.endTooLarge, [peer, afterSeq, maxBytes], { ...why, reason: "TooLarge" })
+      ),
+    removePending: (peer, throughSeq) =>
+      change("remove pending messages", statements.removePending, [peer, throughSeq]),
+    buryPending: (peer, why) =>
+      turns.write((session) =>
+        Effect.gen(function* () {
+          const { letters, messages } = yield* count(session, statements, peer)
+          if (messages === 0) return 0
+          const kept = Math.min(letters, maxDeadLetters)
+          const params = [why.epoch, why.reason, why.detail, why.at, peer, kept, letters - kept]
+          yield* execute(session, "bury pending messages", statements.buryPending, params)
+          yield* execute(session, "bury pending messages", statements.clearPending, [peer])
+          yield* trimDeadLetters(session, statements, maxDeadLetters)
+          return messages
+        })
+      )
+  }
+}

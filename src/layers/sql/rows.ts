@@ -66,6 +66,7 @@ const LetterRow = Schema.Struct({
   reason: Schema.Literal(
     "GivenUp",
     "Expired",
+    "TooLarge",
     "PeerRestarted",
     "SessionReset",
     "RejectedByPeer",
@@ -81,7 +82,7 @@ const LetterRow = Schema.Struct({
 
 const DeadlineRow = Schema.Struct({ seq: Whole, expires_at: Whole })
 
-const ExpiredRow = Schema.Struct({ seq: Whole, size: Whole })
+const EndedRow = Schema.Struct({ seq: Whole, size: Whole })
 
 const RedemptionRow = Schema.Struct({
   peer_id: PeerId,
@@ -155,7 +156,7 @@ export const deadlines = reading("remotes_pending", DeadlineRow, (row): PendingD
 }))
 
 /** @internal */
-export const expired = reading("remotes_pending", ExpiredRow, ({ seq, size }) => ({ seq, bytes: size }))
+export const ended = reading("remotes_pending", EndedRow, ({ seq, size }) => ({ seq, bytes: size }))
 
 const lettersOfPeers = reading(
   "remotes_dead_letters",

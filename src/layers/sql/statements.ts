@@ -64,10 +64,19 @@ export const makeStatements = (name: Dialect) => {
       .join(",")
   const identity = "key_seed,peer_id,ocap_url_key,incarnation_id,seal"
   const integer = name === "pg" ? "BIGINT" : "INTEGER"
-  const expired = "peer_id=? AND seq>? AND expires_at<=?"
   const buried =
     `SELECT peer_id,'outbound',CAST(? AS ${integer}),seq,CAST(? AS TEXT),CAST(? AS TEXT),CAST(? AS ${integer}),body ` +
     "FROM remotes_pending"
+  /** Ends those of a peer's pending messages above a number of which `condition` is true. */
+  const ending = (condition: string) => {
+    const those = `WHERE peer_id=? AND seq>? AND ${condition}`
+    const some = `LIMIT CAST(? AS ${integer}) OFFSET CAST(? AS ${integer})`
+    return {
+      measure: dialect(`SELECT seq,length(body) AS size FROM remotes_pending ${those} ORDER BY seq`),
+      bury: dialect(`INSERT INTO remotes_dead_letters(${letter}) ${buried} ${those} ORDER BY seq ${some}`),
+      empty: dialect(`UPDATE remotes_pending SET checksum=?,body=?,expires_at=NULL ${those}`)
+    }
+  }
   return {
     begin: name === "pg" ? "BEGIN" : "BEGIN IMMEDIATE",
     /** SQLite rolls back by itself when the disk is full. Where it has not, this fails and changes nothing. */
@@ -120,11 +129,8 @@ export const makeStatements = (name: Dialect) => {
     listDeadlines: dialect(
       "SELECT seq,expires_at FROM remotes_pending WHERE peer_id=? AND seq>? AND expires_at IS NOT NULL ORDER BY seq"
     ),
-    measureExpired: dialect(`SELECT seq,length(body) AS size FROM remotes_pending WHERE ${expired} ORDER BY seq`),
-    buryExpired: dialect(
-      `INSERT INTO remotes_dead_letters(${letter}) ${buried} WHERE ${expired} ORDER BY seq LIMIT CAST(? AS ${integer}) OFFSET CAST(? AS ${integer})`
-    ),
-    emptyExpired: dialect(`UPDATE remotes_pending SET checksum=?,body=?,expires_at=NULL WHERE ${expired}`),
+    endExpired: ending("expires_at<=?"),
+    endTooLarge: ending("length(body)>?"),
     removePending: dialect("DELETE FROM remotes_pending WHERE peer_id=? AND seq<=?"),
     clearPending: dialect("DELETE FROM remotes_pending WHERE peer_id=?"),
 

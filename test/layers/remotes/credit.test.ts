@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { DeliveryRefused } from "../../../src/services/KernelPort.ts"
 import { layer as layerNetwork, Network } from "../../../src/testing/Network.ts"
@@ -73,6 +74,54 @@ describe("room for messages", () => {
       assert.strictEqual(next.seq, 2)
       yield* next.acknowledged
     }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("is not there for what was accepted before the peer said how much it takes: it fails alone", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", { config: { maxMessageSize: 8192 } })
+      const toBob = yield* alice.remotes.get(bob.peerId)
+      const tooLarge = "x".repeat(8192)
+      const [first, second, third, fourth] = yield* sendAll(toBob, ["1", tooLarge, "3", tooLarge])
+      const awaited = yield* Effect.fork(Effect.flip(second?.acknowledged ?? Effect.void))
+      yield* handleFor(alice, bob)
+      yield* first?.acknowledged ?? Effect.void
+      yield* third?.acknowledged ?? Effect.void
+      for (const error of [yield* Fiber.join(awaited), yield* Effect.flip(fourth?.acknowledged ?? Effect.void)]) {
+        assert(error._tag === "ResourceLimitError")
+        assert.deepStrictEqual([error.limit, error.max], ["messageSize", 8192])
+      }
+      const last = yield* toBob.deliver(message("5"))
+      assert.strictEqual(last.seq, 5)
+      yield* last.acknowledged
+      assert.deepStrictEqual(bodiesOf(bob), ["1", "3", "5"])
+      const letters = yield* alice.store.listDeadLetters({ afterId: 0, limit: 10 })
+      assert.deepStrictEqual(
+        letters.map(({ reason, seq }) => `${seq} ${reason}`),
+        ["2 TooLarge", "4 TooLarge"]
+      )
+      const { pendingBytes, pendingMessages } = yield* toBob.status
+      assert.deepStrictEqual([pendingMessages, pendingBytes], [0, 0])
+      assert.strictEqual(yield* network.dials(alice.peerId, bob.peerId), 1)
+      assert.strictEqual((yield* Effect.flip(second?.acknowledged ?? Effect.void))._tag, "ResourceLimitError")
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped(
+    "suffices for a refusal, however many of its characters are escaped, if the peer takes the smallest frames",
+    () =>
+      Effect.gen(function* () {
+        const code = "\u0001".repeat(200)
+        const alice = yield* startKernel("alice", { config: { maxMessageSize: 4096 } })
+        const bob = yield* startKernel("bob", {
+          onReceive: () => new DeliveryRefused({ code, reason: "\u0002".repeat(2000) })
+        })
+        const { acknowledged } = yield* (yield* handleFor(alice, bob)).deliver(message("hello"))
+        const error = yield* Effect.flip(acknowledged)
+        assert(error._tag === "DeliveryRejectedError")
+        assert.strictEqual(error.code, code.slice(0, 128))
+      }).pipe(Effect.provide(layerNetwork))
   )
 
   it.scoped("that a peer grants beyond what it announced costs it its channel, and not our state", () =>

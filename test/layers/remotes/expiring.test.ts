@@ -73,6 +73,22 @@ describe("a message with a deadline", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("keeps its remote from being removed until it ends, and no longer", () =>
+    Effect.gen(function* () {
+      const { alice, bob, handle, meet } = yield* apart()
+      yield* brief(handle, "in vain")
+      const error = yield* Effect.flip(alice.remotes.remove(bob.peerId))
+      assert.strictEqual(error._tag === "RemotePendingError" && error.messages, 1)
+      yield* TestClock.adjust("10 seconds")
+      yield* alice.remotes.remove(bob.peerId)
+      assert.deepStrictEqual(yield* alice.store.listRemotes, [])
+      yield* meet
+      yield* sendAll(yield* handleFor(alice, bob), ["anew"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(bodiesOf(bob), ["hello", "anew"])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("frees its room when it ends while the peer is away, up to 16 times the limit", () =>
     Effect.gen(function* () {
       const maxPendingMessages = 4
