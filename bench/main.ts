@@ -2,14 +2,12 @@
  * Side-by-side benchmarks: `npm run bench -- --help` tells the rows and options.
  */
 import * as CliCommand from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { isWorkerError } from "@effect/platform/WorkerError"
 import type * as Runtime from "@effect/platform/Runtime"
-import * as Doc from "@effect/printer/Doc"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Deferred from "effect/Deferred"
@@ -22,6 +20,7 @@ import { lineOf, notes, table } from "./report.ts"
 import type { Bench, Row } from "./Row.ts"
 import { BenchFailed } from "./Row.ts"
 import * as Settings from "./settings.ts"
+import { refusal } from "../examples/processes/refusal.ts"
 
 const runRow = (row: Row, how: Omit<Bench, "died" | "directory">) =>
   Effect.scoped(
@@ -69,14 +68,12 @@ const parseAndRun = CliCommand.run(command, { name: "bench", version: "0.1.0" })
 const withoutErrors = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Console.consoleWith((console) => Effect.withConsole(effect, { ...console, error: () => Effect.void }))
 
-const plain = (help: HelpDoc.HelpDoc) => Doc.render(Doc.unAnnotate(HelpDoc.toAnsiDoc(help)), { style: "pretty" }).trim()
-
 /** What is expected to go wrong is told in one sentence; anything else is a bug, and told in full. */
 const describe = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   if (error instanceof BenchFailed) return error.message
   if (isWorkerError(error)) return `A worker of the bench broke: ${error.message}`
-  return ValidationError.isValidationError(error) ? plain(error.error) : Cause.pretty(cause)
+  return ValidationError.isValidationError(error) ? refusal(error) : Cause.pretty(cause)
 }
 
 /** 130 is what a shell expects of a program that was interrupted. */

@@ -11,6 +11,7 @@ const shares: Readonly<Record<string, number>> = {
   identity: 400,
   relay: 300,
   store: 200,
+  programs: 500,
   conversations: 4000
 }
 

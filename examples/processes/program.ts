@@ -2,29 +2,26 @@
  * A program from its command line to its exit code.
  */
 import * as CliCommand from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import type * as Runtime from "@effect/platform/Runtime"
-import * as Doc from "@effect/printer/Doc"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { RunFailed } from "./failure.ts"
+import { refusal } from "./refusal.ts"
 
 /** Keeps @effect/cli from printing a wrong option in colours, also where there is no terminal. */
 const withoutErrors = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Console.consoleWith((console) => Effect.withConsole(effect, { ...console, error: () => Effect.void }))
 
-const plain = (help: HelpDoc.HelpDoc) => Doc.render(Doc.unAnnotate(HelpDoc.toAnsiDoc(help)), { style: "pretty" }).trim()
-
 /** What the program expects to go wrong is told in one sentence; anything else is a bug, and told in full. */
 const describe = (cause: Cause.Cause<RunFailed | ValidationError.ValidationError>) => {
   const error = Cause.squash(cause)
   if (error instanceof RunFailed) return error.message
-  return ValidationError.isValidationError(error) ? plain(error.error) : Cause.pretty(cause)
+  return ValidationError.isValidationError(error) ? refusal(error) : Cause.pretty(cause)
 }
 
 /** 130 is what a shell expects of a program that was interrupted. */

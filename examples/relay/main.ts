@@ -2,16 +2,15 @@
  * A relay for kernels that cannot reach one another. `--help` tells the options; Ctrl-C stops it.
  */
 import * as CliCommand from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Doc from "@effect/printer/Doc"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { RelayServer, RelayServerLibp2p } from "effect-remotes"
 import * as Settings from "./settings.ts"
+import { refusal } from "../processes/refusal.ts"
 
 const announce = Effect.gen(function* () {
   const relay = yield* RelayServer.RelayServer
@@ -33,12 +32,10 @@ const command = CliCommand.make("relay", Settings.options, (settings) =>
 const withoutErrors = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Console.consoleWith((console) => Effect.withConsole(effect, { ...console, error: () => Effect.void }))
 
-const plain = (help: HelpDoc.HelpDoc) => Doc.render(Doc.unAnnotate(HelpDoc.toAnsiDoc(help)), { style: "pretty" }).trim()
-
 /** What can be expected to go wrong is told in one sentence; anything else is a bug, and told in full. */
 const describe = (cause: Cause.Cause<RelayServerLibp2p.StartError | ValidationError.ValidationError>) => {
   if (!Cause.isFailType(cause)) return Cause.pretty(cause)
-  return ValidationError.isValidationError(cause.error) ? plain(cause.error.error) : cause.error.message
+  return ValidationError.isValidationError(cause.error) ? refusal(cause.error) : cause.error.message
 }
 
 withoutErrors(CliCommand.run(command, { name: "relay", version: "0.1.0" })(process.argv)).pipe(

@@ -1,6 +1,6 @@
 /**
  * What hostile peers may do to a kernel on real libp2p, beside an honest one: beside every attack at least nine of ten honest
- * messages are acknowledged within two seconds, and the victim, a process of its own, holds less than 8 MiB for each attacker.
+ * messages are acknowledged within a second, and the victim, a process of its own, holds less than 8 MiB for each attacker.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Connection } from "@libp2p/interface"

@@ -39,7 +39,8 @@ describe("torture", () => {
 
   it.scopedLive.each([
     ["--kernels 4", "--kernels must be a whole number from 2 to 3, but is '4'."],
-    ["--keep --seed", "--seed needs a value."]
+    ["--keep --seed", "--seed needs a value."],
+    ["--minutes 2.5 -abc", "An option begins with two dashes."]
   ])("refuses %s with one sentence", ([args = "", sentence = ""]) =>
     Effect.gen(function* () {
       const { command, left } = yield* prepare(...args.split(" "))

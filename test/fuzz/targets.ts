@@ -16,6 +16,7 @@ import * as assert from "./hold.ts"
 import type { Draw } from "./mutate.ts"
 import { bentBytes, bentText, garbage } from "./mutate.ts"
 import { optionTargets } from "./options.ts"
+import { programsTarget } from "./programs.ts"
 import type { Target } from "./target.ts"
 import { hello, message } from "./traffic.ts"
 
@@ -207,4 +208,12 @@ const conversations: Target = {
   }
 }
 
-export const targets: ReadonlyArray<Target> = [frames, messages, handshakes, urls, ...optionTargets, conversations]
+export const targets: ReadonlyArray<Target> = [
+  frames,
+  messages,
+  handshakes,
+  urls,
+  ...optionTargets,
+  programsTarget,
+  conversations
+]

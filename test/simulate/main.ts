@@ -2,12 +2,10 @@
  * Runs simulations by their seeds, and shows what went wrong in how many of them; `--help` tells the options.
  */
 import * as CliCommand from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import type * as Runtime from "@effect/platform/Runtime"
-import * as Doc from "@effect/printer/Doc"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -15,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { HuntFailed, hunt } from "./hunt.ts"
 import * as Settings from "./settings.ts"
+import { refusal } from "../../examples/processes/refusal.ts"
 
 const command = CliCommand.make("simulate", Settings.options, (given) =>
   Effect.flatMap(
@@ -31,13 +30,11 @@ const parseAndRun = CliCommand.run(command, { name: "simulate", version: "0.1.0"
 const withoutErrors = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Console.consoleWith((console) => Effect.withConsole(effect, { ...console, error: () => Effect.void }))
 
-const plain = (help: HelpDoc.HelpDoc) => Doc.render(Doc.unAnnotate(HelpDoc.toAnsiDoc(help)), { style: "pretty" }).trim()
-
 /** What the program expects to go wrong is told in one sentence; anything else is a bug, and told in full. */
 const describe = (cause: Cause.Cause<HuntFailed | ValidationError.ValidationError>) => {
   const error = Cause.squash(cause)
   if (error instanceof HuntFailed) return error.message
-  return ValidationError.isValidationError(error) ? plain(error.error) : Cause.pretty(cause)
+  return ValidationError.isValidationError(error) ? refusal(error) : Cause.pretty(cause)
 }
 
 /** 130 is what a shell expects of a program that was interrupted. */

@@ -21,7 +21,7 @@ const file = fileURLToPath(new URL("victimProcess.ts", import.meta.url))
 
 const launch = Effect.acquireRelease(
   Effect.sync(() =>
-    spawn(process.execPath, ["--expose-gc", "--conditions=effect-remotes-source", file], {
+    spawn(process.execPath, ["--conditions=effect-remotes-source", file], {
       stdio: ["pipe", "pipe", "inherit"]
     })
   ),
