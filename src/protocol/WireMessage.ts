@@ -9,6 +9,7 @@
 import * as Either from "effect/Either"
 import type { Amount } from "./Credit.ts"
 import type { CapData, Delivery } from "./Delivery.ts"
+import * as JsonBytes from "./JsonBytes.ts"
 
 /**
  * What a sequenced message says. `Malformed` stands for one whose number can be read but whose content cannot: it takes its
@@ -78,35 +79,11 @@ const methodAndParams = (
   }
 }
 
-/** Short texts share buffers of this size: to allocate one for each takes longer than to encode it. */
-const slabBytes = 8192
-
-let slab = new Uint8Array(0)
-let slabUsed = 0
-
-/** What a UTF-16 code unit takes at most. */
-const bytesPerUnit = 3
-
-/** As UTF-8, in a place that nothing else is ever written to. */
-const encodeText = (text: string): Uint8Array => {
-  const most = text.length * bytesPerUnit
-  if (most * 2 > slabBytes) return encoder.encode(text)
-  if (slabUsed + most > slab.length) {
-    slab = new Uint8Array(slabBytes)
-    slabUsed = 0
-  }
-  const { written } = encoder.encodeInto(text, slab.subarray(slabUsed))
-  const encoded = slab.subarray(slabUsed, slabUsed + written)
-  slabUsed += written
-  return encoded
-}
-
 /** The same as JSON of the whole gives, in two thirds of the time; nearly all that is sent are messages. */
-const messageText = ({ methargs, result, target }: Extract<Delivery, { _tag: "Message" }>): string => {
+const encodeMessage = ({ methargs, result, target }: Extract<Delivery, { _tag: "Message" }>): Uint8Array => {
+  const before = `"method":"deliver","params":["message",${JSON.stringify(target)},{"methargs":{"body":`
   const slots = methargs.slots.length === 0 ? "[]" : JSON.stringify(methargs.slots)
-  const data = `{"body":${JSON.stringify(methargs.body)},"slots":${slots}}`
-  const params = `["message",${JSON.stringify(target)},{"methargs":${data},"result":${JSON.stringify(result)}}]`
-  return `"method":"deliver","params":${params}}`
+  return JsonBytes.around(before, methargs.body, `,"slots":${slots}},"result":${JSON.stringify(result)}}]}`)
 }
 
 /**
@@ -117,10 +94,10 @@ const messageText = ({ methargs, result, target }: Extract<Delivery, { _tag: "Me
  */
 export const encodeBody = (content: Exclude<Content, { _tag: "Malformed" }>): Uint8Array => {
   if (content._tag === "Deliver" && content.delivery._tag === "Message") {
-    return encodeText(messageText(content.delivery))
+    return encodeMessage(content.delivery)
   }
   const [method, params] = methodAndParams(content)
-  return encodeText(`"method":"${method}","params":${JSON.stringify(params)}}`)
+  return JsonBytes.encode(`"method":"${method}","params":${JSON.stringify(params)}}`)
 }
 
 /** The head of a sequenced frame is never longer: two numbers of at most 16 digits, and their names. */
