@@ -42,7 +42,7 @@ describe("docs/behaviours.md", () => {
   it.effect("names tests that are there", () =>
     Effect.gen(function* () {
       for (const [number, shown] of entries(yield* read("docs/behaviours.md"), "[^|]*?")) {
-        if (shown === "-" || shown === "where it is shown" || /^-+$/.test(shown)) continue
+        if (shown === "-" || shown === "where it is shown" || /^-+$/.test(shown ?? "")) continue
         const [, file = "", title = ""] = /^`(test\/[\w/.-]+\.test\.ts)` › (.+)$/.exec(shown ?? "") ?? []
         assert.notStrictEqual(title, "", `${number}: "${shown}" names no test`)
         assert.include(yield* read(file), title, `${number}: there is no such test in ${file}`)
