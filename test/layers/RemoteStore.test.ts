@@ -11,7 +11,17 @@ import { StoreUnavailableError } from "../../src/errors/StoreError.ts"
 import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
 import * as RemoteStoreSql from "../../src/layers/RemoteStoreSql.ts"
 import { RemoteStore } from "../../src/services/RemoteStore.ts"
-import { bob, contract, messages, recorder, seqs } from "./RemoteStore.contract.ts"
+import {
+  bob,
+  contract,
+  identity,
+  letter,
+  messages,
+  record,
+  recorder,
+  redemption,
+  seqs
+} from "./RemoteStore.contract.ts"
 
 contract("memory", {
   place: (options) => Effect.sync(() => ({ layer: RemoteStoreMemory.layerDisk(RemoteStoreMemory.makeDisk(options)) }))
@@ -97,6 +107,40 @@ describe("memory: disk", () => {
         crash = false
         assert.deepStrictEqual(yield* Effect.provide(seqs(), RemoteStoreMemory.layerDisk(disk)), [1])
       }
+    })
+  )
+
+  it.effect("is copied whole, and what comes later is on one of the two only", () =>
+    Effect.gen(function* () {
+      const disk = RemoteStoreMemory.makeDisk()
+      const on = <A, E>(it: RemoteStoreMemory.Disk, work: (store: RemoteStore["Type"]) => Effect.Effect<A, E>) =>
+        Effect.provide(Effect.flatMap(RemoteStore, work), RemoteStoreMemory.layerDisk(it))
+      const fill = (store: RemoteStore["Type"]) =>
+        Effect.all([
+          store.saveIdentity(identity),
+          store.saveRelays([{ address: "/ip4/127.0.0.1/tcp/1", lastSeen: 1, bootstrap: true }]),
+          store.putIssuedUrl({ id: "url", expiresAt: undefined, revoked: true }),
+          store.putRemote(record(bob)),
+          store.appendPending(bob, messages(1, 3)),
+          store.putRedemption(redemption("asked")),
+          store.addDeadLetters([letter(1)])
+        ])
+      const contents = (store: RemoteStore["Type"]) =>
+        Effect.all([
+          store.loadIdentity,
+          store.loadRelays,
+          store.findIssuedUrl("url"),
+          store.listRemotes,
+          store.readPending(bob, { fromSeq: 1, maxMessages: 9, maxBytes: 9_000 }),
+          store.listRedemptions(bob),
+          store.listDeadLetters({ afterId: 0, limit: 9 })
+        ])
+      yield* on(disk, fill)
+      const copy = yield* disk.copy
+      const expected = yield* on(disk, contents)
+      yield* on(disk, (store) => Effect.zipRight(store.removeRemote(bob), store.removeRevokedUrls))
+      assert.deepStrictEqual(yield* on(copy, contents), expected)
+      assert.deepStrictEqual(yield* on(disk, (store) => store.listRedemptions(bob)), [])
     })
   )
 

@@ -49,6 +49,8 @@ export class DiskState {
     if (this.#journal.length > 0) throw new Error("a disk is copied between two transactions")
     copy.#identity = this.#identity
     copy.#relays = this.#relays
+    for (const [id, issued] of this.#issued) copy.#issued.set(id, issued)
+    copy.redemptions.load(this.redemptions)
     for (const [peer, record] of this.#remotes) copy.#remotes.set(peer, record)
     for (const [peer, queue] of this.#pending) copy.#pending.set(peer, queue.copy())
     copy.#letters = this.#letters

@@ -17,6 +17,11 @@ export class RedemptionTable {
     this.#journal = journal
   }
 
+  /** Begins with what another table has; not to be taken back. */
+  load(from: RedemptionTable): void {
+    for (const [key, row] of from.#rows) this.#rows.set(key, row)
+  }
+
   put(redemption: StoredRedemption): void {
     const { answer } = redemption
     const row = { ...redemption, answer: answer === undefined ? undefined : { ...answer } }

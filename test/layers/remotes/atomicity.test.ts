@@ -3,14 +3,16 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { StoreUnavailableError } from "../../../src/errors/StoreError.ts"
 import type { Disk, DiskOperation } from "../../../src/layers/RemoteStoreMemory.ts"
 import * as RemoteStoreMemory from "../../../src/layers/RemoteStoreMemory.ts"
 import type { PeerId } from "../../../src/protocol/PeerId.ts"
+import { DeliveryRefused } from "../../../src/services/KernelPort.ts"
 import { RemoteStore } from "../../../src/services/RemoteStore.ts"
 import { layer as layerNetwork } from "../../../src/testing/Network.ts"
-import { addressOf, handleFor, message, numbered, sendAll, startKernel } from "../../support/kernel.ts"
+import { addressOf, bodyOf, handleFor, message, numbered, sendAll, startKernel } from "../../support/kernel.ts"
 import { peerIds } from "../../support/site.ts"
 
 /** A disk that fails at the next operation of that name when told to, and copies itself at each commit. */
@@ -26,15 +28,30 @@ const watchedDisk = () => {
   return { copies, disk, refuse: (operation: DiskOperation) => void refused.add(operation), refused }
 }
 
+type Store = RemoteStore["Type"]
+
+const reading = <A, E>(disk: Disk, read: (store: Store) => Effect.Effect<A, E>) =>
+  Effect.scoped(
+    Effect.flatMap(Layer.build(RemoteStoreMemory.layerDisk(disk)), (it) => read(Context.get(it, RemoteStore)))
+  )
+
+/** What a kernel writes of its own: a URL of that name. */
+const note = (store: Store, id: string) =>
+  Effect.orDie(store.putIssuedUrl({ id, expiresAt: undefined, revoked: false }))
+
+const notes = (store: Store, ids: ReadonlyArray<string>) =>
+  Effect.filter(ids, (id) => Effect.map(store.findIssuedUrl(id), Option.isSome))
+
 /** The numbers of a peer as a disk has them, beside the numbers of the messages that it has. */
 const numbersOn = (disk: Disk, peer: PeerId) =>
-  Effect.gen(function* () {
-    const store = Context.get(yield* Layer.build(RemoteStoreMemory.layerDisk(disk)), RemoteStore)
-    const record = (yield* store.listRemotes).find(({ peerId }) => peerId === peer)
-    const pending = yield* store.readPending(peer, { fromSeq: 1, maxMessages: 1000, maxBytes: 1e9 })
-    const { acknowledgedSeq = 0, nextSeq = 1 } = record ?? {}
-    return { acknowledgedSeq, nextSeq, pending: pending.map(({ seq }) => seq) }
-  }).pipe(Effect.scoped)
+  reading(disk, (store) =>
+    Effect.gen(function* () {
+      const record = (yield* store.listRemotes).find(({ peerId }) => peerId === peer)
+      const pending = yield* store.readPending(peer, { fromSeq: 1, maxMessages: 1000, maxBytes: 1e9 })
+      const { acknowledgedSeq = 0, nextSeq = 1 } = record ?? {}
+      return { acknowledgedSeq, nextSeq, pending: pending.map(({ seq }) => seq) }
+    })
+  )
 
 const assertTogether = (copies: ReadonlyArray<Disk>, peer: PeerId) =>
   Effect.forEach(copies, (copy) =>
@@ -89,13 +106,17 @@ describe("On record together are", () => {
   it.scoped("the end of a conversation and what the kernel does when it is told", () =>
     Effect.gen(function* () {
       const { copies, disk, refuse } = watchedDisk()
-      const told: Array<boolean> = []
+      let told = 0
       const alice = yield* startKernel("alice", {
         disk,
         onForget: (_, store) =>
-          Effect.map(store.inTransaction, (inTransaction) => {
-            if (told.push(inTransaction) === 1) refuse("commit")
-          })
+          Effect.zipRight(
+            note(store, "told"),
+            Effect.sync(() => {
+              told += 1
+              if (told === 1) refuse("commit")
+            })
+          )
       })
       const bob = yield* startKernel("bob")
       const [first] = yield* sendAll(yield* handleFor(alice, bob), ["hello"])
@@ -105,19 +126,45 @@ describe("On record together are", () => {
       yield* startKernel("bob")
       yield* sendAll(yield* handleFor(alice, bob), ["again"])
       yield* TestClock.adjust("20 seconds")
-      assert.deepStrictEqual(told, [true, true])
+      assert.strictEqual(told, 2)
       assert.deepStrictEqual(
         alice.forgotten.map(({ _tag }) => _tag),
         ["PeerRestartedError"]
       )
       const lives = yield* Effect.forEach(copies.slice(before), (copy) =>
-        Effect.scoped(
-          Effect.flatMap(Layer.build(RemoteStoreMemory.layerDisk(copy)), (it) =>
-            Effect.map(Context.get(it, RemoteStore).listRemotes, ([record]) => record?.incarnationId)
-          )
+        reading(copy, (store) =>
+          Effect.map(Effect.all([store.listRemotes, notes(store, ["told"])]), ([[record], noted]) => ({
+            incarnationId: record?.incarnationId,
+            noted
+          }))
         )
       )
-      assert.strictEqual(new Set(lives).size, 2)
+      const [former] = lives
+      for (const { incarnationId, noted } of lives) {
+        assert.deepStrictEqual(noted, incarnationId === former?.incarnationId ? [] : ["told"])
+      }
+      assert.notStrictEqual(lives.at(-1)?.incarnationId, former?.incarnationId)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("a receipt and what the handler did, but for a handler that refused or died: nothing of that is left", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", {
+        onReceive: (delivery, _, store) =>
+          Effect.gen(function* () {
+            const body = bodyOf(delivery)
+            yield* note(store, body)
+            if (body === "refused") return yield* new DeliveryRefused({ code: "No", reason: "on purpose" })
+            if (body === "died") return yield* Effect.die("on purpose")
+          })
+      })
+      const bodies = ["taken", "refused", "died", "taken too"]
+      const receipts = yield* sendAll(yield* handleFor(alice, bob), bodies)
+      yield* Effect.forEach(receipts, (receipt) => Effect.exit(receipt.acknowledged))
+      assert.deepStrictEqual(yield* notes(bob.store, bodies), ["taken", "taken too"])
+      const [record] = yield* bob.store.listRemotes
+      assert.strictEqual(record?.receivedSeq, 4)
     }).pipe(Effect.provide(layerNetwork))
   )
 })

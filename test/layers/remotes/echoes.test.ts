@@ -64,6 +64,25 @@ describe("BringOutYourDead", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("two in one batch suppress two", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const peer = yield* startBasePeer(ids.low)
+      const handle = yield* alice.remotes.get(peer.peerId, { hints: [addressOf(peer.peerId)] })
+      const line = yield* peer.dial(alice.peerId)
+      yield* line.say({ method: "handshake", params: { incarnationId: "i" } })
+      yield* line.hear
+      const asked = { method: "deliver", params: ["bringOutYourDead"] }
+      yield* line.say({ seq: 1, ...asked }, { seq: 2, ...asked })
+      yield* TestClock.adjust("10 millis")
+      const sent = yield* Effect.forEach([1, 2, 3], () => handle.deliver(reap))
+      assert.deepStrictEqual(
+        sent.map(({ seq }) => seq),
+        [0, 0, 1]
+      )
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("sent from the handler of the peer's, in its transaction, is an echo", () =>
     Effect.gen(function* () {
       const { alice, bob, toAlice, toBob } = yield* pair(reaping)

@@ -203,6 +203,21 @@ describe("redemptions", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("fail at once when the peer turns out to have lost its memory", () =>
+    Effect.gen(function* () {
+      const { accept, peer, start } = yield* scene()
+      const life = yield* start
+      const fiber = yield* asking(life.handle)
+      yield* hearQuestion(yield* accept)
+      const reborn = yield* peer.dial(life.alice.peerId)
+      yield* reborn.say({ method: "handshake", params: { incarnationId: "j" } })
+      yield* settle
+      assert.isNotNull(fiber.unsafePoll())
+      assert.strictEqual(yield* rightOf(fiber), "PeerRestartedError")
+      assert.deepStrictEqual(yield* stored(life), [])
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("take their answer with its receipt: what the store did not take comes again", () =>
     Effect.gen(function* () {
       let failures = 0
