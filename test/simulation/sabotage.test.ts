@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Options } from "../../src/testing/Simulation.ts"
 import { run } from "../../src/testing/Simulation.ts"
+import * as Protocol from "../../src/testing/simulation/protocol.ts"
 import { vi } from "vitest"
 
 const { defect } = vi.hoisted(() => {
@@ -83,6 +84,21 @@ vi.mock(import("../../src/protocol/Session.ts"), async (original) => {
       defect.is === "takes numbers of an old session for new ones"
         ? theirs
         : real.carriedOver(verdict, theirs, incarnationId)
+  }
+})
+
+vi.mock(import("../../src/protocol/LinkMachine.ts"), async (original) => {
+  const real = await original()
+  return {
+    ...real,
+    step: (settings, state, event, moment) => {
+      const { phase } = state
+      return defect.is === "lets an old channel's loss close the new one" &&
+        event._tag === "Ended" &&
+        phase._tag === "Open"
+        ? real.step(settings, state, { ...event, token: phase.token }, moment)
+        : real.step(settings, state, event, moment)
+    }
   }
 })
 
@@ -174,4 +190,23 @@ describe("a library that", () => {
       120_000
     )
   }
+})
+
+/** In how many of the seeds the state machines alone are found to do it. */
+const found = (name: string | undefined, seeds: number): number => {
+  defect.is = name
+  let count = 0
+  for (let seed = 1; seed <= seeds; seed++) if (Protocol.run(seed).wrong.length > 0) count += 1
+  defect.is = undefined
+  return count
+}
+
+describe("state machines of which one", () => {
+  const name = "lets an old channel's loss close the new one"
+
+  it(`${name} are found out in at least 50 of 200 seeds`, () => {
+    const count = found(name, 200)
+    assert.isAtLeast(count, 50)
+    assert.strictEqual(found(undefined, 200), 0, "not without it")
+  })
 })

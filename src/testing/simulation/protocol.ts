@@ -237,7 +237,7 @@ class Run {
     return ([0, 1] as const).flatMap((which) => {
       const [from, to] = which === 0 ? this.sides : [this.sides[1], this.sides[0]]
       const way = `${from.name} → ${to.name}`
-      const wrong: Array<string> = []
+      const wrong = from.misdeeds.map((it) => `${from.name} ${it}`)
       if (from.pending > 0) wrong.push(`${way} no outcome for ${from.pending} messages`)
       const mine = new Map(this.accepted[which].map(({ at, id }) => [id, at]))
       const got = to.stored.taken

@@ -53,6 +53,9 @@ export const emptyStore = (incarnationId: string): Stored => ({
 
 const handshakeTimeout = 10_000
 
+/** How long a channel that was taken out of service takes to close, in milliseconds. */
+const closing = 50
+
 const firstRecord = (peerId: PeerId): RemoteRecord => ({
   peerId,
   hints: [],
@@ -75,6 +78,8 @@ export class Side implements End {
   stored: Stored
   up = false
   life = 0
+  /** What it did that no kernel may do, whatever goes on. */
+  readonly misdeeds: Array<string> = []
   private readonly peer: PeerId
   private readonly wins: boolean
   private readonly around: Surroundings
@@ -210,8 +215,10 @@ export class Side implements End {
         this.incoming.get(command.incoming)?.wire.end(this)
         return void this.incoming.delete(command.incoming)
       case "Cancel":
-      case "Retire":
         return this.drop(command.token)
+      case "Retire":
+        this.drop(command.token)
+        return this.later(closing, () => this.retired(command.token))
       case "Install":
         return event._tag === "Established" ? this.opened(command.token, event.hello) : undefined
       case "Wait":
@@ -405,8 +412,19 @@ export class Side implements End {
   private lose(wire: Wire): void {
     const token = this.tokenOf(wire)
     if (token === undefined) return
-    this.feed({ _tag: "Ended", token, error: this.error, code: this.error._tag, idle: false })
+    this.ended(token)
     this.goOn()
+  }
+
+  /** Its end is told once it is closed; whatever is in service by then has nothing to do with it. */
+  private retired(token: number): void {
+    const inService = this.current
+    this.ended(token)
+    if (this.current !== inService) this.misdeeds.push("closed the channel in service for the loss of an old one")
+  }
+
+  private ended(token: number): void {
+    this.feed({ _tag: "Ended", token, error: this.error, code: this.error._tag, idle: false })
   }
 
   private fail(token: number): void {
