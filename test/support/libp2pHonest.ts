@@ -8,7 +8,7 @@ import type { Kernel } from "./libp2pKernel.ts"
 /** How many messages it sends, 40 ms apart. */
 const rounds = 20
 
-/** The attackers share two cores, and mostly a process, with the honest kernel; nine of ten were seen to take 312 ms at most. */
+/** The attackers share two cores, and mostly a process, with the honest kernel; nine of ten were seen to take 354 ms at most. */
 const inTime = Duration.seconds(1)
 
 /** Sends messages, and fails unless at least nine of ten of them are acknowledged in time. */
