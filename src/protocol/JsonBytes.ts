@@ -39,8 +39,8 @@ const pieceUnits = 32_768
 /** Where a piece ends that begins at `from`: not between the halves of a surrogate pair, which would be escaped. */
 const pieceEnd = (text: string, from: number): number => {
   const end = from + pieceUnits
-  const last = text.charCodeAt(end - 1)
-  return last >= 0xd800 && last <= 0xdbff ? end + 1 : end
+  const splitsPair = (text.codePointAt(end - 1) ?? 0) > 0xffff
+  return splitsPair ? end + 1 : end
 }
 
 /** Bytes in a row, in a buffer that grows. */

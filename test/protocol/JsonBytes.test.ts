@@ -16,9 +16,19 @@ const same = (text: string) => {
 }
 
 describe("JsonBytes", () => {
-  it.prop("is the UTF-8 of JSON, wherever pieces end", [long], ([[before, units]]) => {
-    const middle = units.join("")
-    same("x".repeat(before) + middle + "x".repeat(40_000) + middle)
+  it.prop(
+    "is the UTF-8 of JSON, wherever pieces end",
+    [long],
+    ([[before, units]]) => {
+      const middle = units.join("")
+      same("x".repeat(before) + middle + "x".repeat(40_000) + middle)
+    },
+    { fastCheck: { numRuns: 500 } }
+  )
+
+  it("keeps a pair whole behind half of another at the end of a piece", () => {
+    for (let before = 32_764; before <= 32_768; before += 1)
+      same(`${"x".repeat(before)}\ud83d\u{1F600}${"x".repeat(9)}`)
   })
 
   it.prop(
