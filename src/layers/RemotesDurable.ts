@@ -66,7 +66,7 @@ export const make = Effect.gen(function* () {
   let stopped = false
 
   const newCore = (peerId: PeerId.PeerId): Core.Core => ({
-    ...Core.make(Core.firstRecord(peerId), false, 0),
+    ...Core.make(transport.process, Core.firstRecord(peerId), false, 0),
     renewed: removed.has(peerId)
   })
 
@@ -125,7 +125,7 @@ export const make = Effect.gen(function* () {
       const redemptions = yield* store.listRedemptions(record.peerId)
       // What may have been transmitted does not end by its deadline any more.
       const deadlines = yield* store.listDeadlines(record.peerId, record.sentSeq)
-      const entry = yield* open(link, Core.make(record, true, bytes, deadlines), redemptions)
+      const entry = yield* open(link, Core.make(transport.process, record, true, bytes, deadlines), redemptions)
       if (messages > 0) yield* link.want
       return entry
     })

@@ -230,6 +230,7 @@ export const make = Effect.gen(function* () {
 
   return Transport.of({
     localPeerId: factory.localPeerId,
+    process: speaker.process,
     listenAddresses: factory.listenAddresses,
     link: (peerId) =>
       running(

@@ -6,6 +6,8 @@
 import * as Either from "effect/Either"
 import type { Limits } from "./Credit.ts"
 import { isSensible } from "./Credit.ts"
+import type { Sender } from "./Senders.ts"
+import * as Senders from "./Senders.ts"
 import type { Statement } from "./Session.ts"
 import { parseObject } from "./WireMessage.ts"
 
@@ -84,15 +86,19 @@ export const encode = ({ _tag, extensions, incarnationId }: Hello): Uint8Array =
     dial,
     limits,
     process,
-    statement: { incarnationId: _, peerIncarnationId, ...numbers }
+    statement: { incarnationId: _, peerIncarnationId, receivedFrom, senders, ...numbers }
   } = extensions
+  const names = {
+    senders: senders.length === 0 ? undefined : senders.map(({ from, process: name }) => [from, name]),
+    receivedFrom
+  }
   return encoder.encode(
     JSON.stringify({
       method: _tag,
       params: {
         incarnationId,
         extensions: {
-          session: { with: peerIncarnationId ?? null, ...numbers },
+          session: { with: peerIncarnationId ?? null, ...numbers, ...names },
           channel: { process, dial, after: after ?? null },
           limits
         }
@@ -125,9 +131,28 @@ const readChannelName = (value: unknown): ChannelName | undefined => {
   return isId(process) && isCount(dial) ? { process, dial } : undefined
 }
 
+const isList = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
+
+/** Undefined if they make no sense. */
+const readSenders = (value: unknown): ReadonlyArray<Sender> | undefined => {
+  if (value === undefined) return []
+  if (!isList(value) || value.length > Senders.max) return undefined
+  const senders: Array<Sender> = []
+  for (const it of value) {
+    const [from, process] = isList(it) ? it : []
+    if (!isCount(from) || from <= (senders.at(-1)?.from ?? 0) || !isId(process)) return undefined
+    senders.push({ from, process })
+  }
+  return senders
+}
+
 const readStatement = (incarnationId: string, value: unknown): Statement | undefined => {
-  const { acknowledged, base, epoch, next, received, sent, with: peerIncarnationId } = record(value) ?? {}
+  const session = record(value) ?? {}
+  const { acknowledged, base, epoch, next, received, receivedFrom, sent, with: peerIncarnationId } = session
+  const senders = readSenders(session["senders"])
   return (peerIncarnationId === null || isId(peerIncarnationId)) &&
+    (receivedFrom === undefined || isId(receivedFrom)) &&
+    senders !== undefined &&
     isCount(epoch) &&
     epoch <= maxEpoch &&
     isCount(received) &&
@@ -146,7 +171,9 @@ const readStatement = (incarnationId: string, value: unknown): Statement | undef
         sent,
         acknowledged,
         base,
-        next
+        next,
+        senders,
+        receivedFrom
       }
     : undefined
 }

@@ -7,6 +7,8 @@
  * @since 0.1.0
  */
 import type { RemoteRecord } from "../services/RemoteStore.ts"
+import type { Sender } from "./Senders.ts"
+import * as Senders from "./Senders.ts"
 
 /**
  * What one side says about itself and about the conversation.
@@ -31,6 +33,10 @@ export interface Statement {
   readonly base: number
   /** The number that the speaker's next message gets. */
   readonly next: number
+  /** Who first transmitted the speaker's numbers from `acknowledged` to `sent`, in their order. */
+  readonly senders: ReadonlyArray<Sender>
+  /** Which process of the listener's first transmitted the message `received`; undefined where that is not known. */
+  readonly receivedFrom: string | undefined
 }
 
 /**
@@ -50,7 +56,16 @@ export type Verdict =
   | { readonly _tag: "Restarted"; readonly epoch: number }
   | { readonly _tag: "RolledBack"; readonly epoch: number }
 
-const fresh = { epoch: 0, received: 0, sent: 0, acknowledged: 0, base: 1, next: 1 } as const
+const fresh = {
+  epoch: 0,
+  received: 0,
+  sent: 0,
+  acknowledged: 0,
+  base: 1,
+  next: 1,
+  senders: [],
+  receivedFrom: undefined
+} as const
 
 /**
  * What is stated about a peer of which nothing is on record.
@@ -78,19 +93,37 @@ export const statementOf = (incarnationId: string, record: RemoteRecord): Statem
   sent: record.sentSeq,
   acknowledged: record.acknowledgedSeq,
   base: record.baseSeq,
-  next: record.nextSeq
+  next: record.nextSeq,
+  senders: record.senders,
+  receivedFrom: record.receivedFrom
 })
+
+/**
+ * Who first transmitted a number that comes on a channel whose other end is that process, which stated `said` when it opened: what
+ * it had not sent by then is its own.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const senderOnChannel = (
+  said: Statement | undefined,
+  process: string | undefined,
+  seq: number
+): string | undefined => (said === undefined || seq > said.sent ? process : Senders.find(said.senders, seq))
 
 /** A statement about another life of the listener says nothing about this one: the speaker will begin anew. */
 const heard = (speaker: Statement, listener: Statement): Statement =>
   speaker.peerIncarnationId === listener.incarnationId ? speaker : { ...speaker, ...fresh }
 
+/** What `receiver` has of `sender` is what `sender` remembers to have said. */
+const isHeard = (sender: Statement, receiver: Statement): boolean => {
+  if (receiver.received < sender.acknowledged || receiver.received > sender.sent) return false
+  const process = Senders.find(sender.senders, receiver.received)
+  return process === undefined || receiver.receivedFrom === undefined || process === receiver.receivedFrom
+}
+
 /** Neither side remembers anything of its session that the other contradicts. */
-const agree = (mine: Statement, theirs: Statement): boolean =>
-  mine.acknowledged <= theirs.received &&
-  theirs.received <= mine.sent &&
-  theirs.acknowledged <= mine.received &&
-  mine.received <= theirs.sent
+const agree = (mine: Statement, theirs: Statement): boolean => isHeard(mine, theirs) && isHeard(theirs, mine)
 
 /** Whether a side that is in a higher session than the other was never answered in it. */
 const unanswered = (ahead: Statement): boolean => ahead.acknowledged === 0 && ahead.received === 0

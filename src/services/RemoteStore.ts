@@ -9,6 +9,7 @@ import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { StoreError } from "../errors/StoreError.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
+import type { Sender } from "../protocol/Senders.ts"
 
 /**
  * What opens the sealed secrets of a stored identity: the key itself, or one made from a passphrase.
@@ -63,6 +64,10 @@ export interface RemoteRecord {
   readonly baseSeq: number
   /** The highest number received from the peer, whose effects are committed. */
   readonly receivedSeq: number
+  /** Which process of this kernel first transmitted the numbers from `acknowledgedSeq` to `sentSeq`. */
+  readonly senders: ReadonlyArray<Sender>
+  /** Which process of the peer's first transmitted the message `receivedSeq`; undefined where that is not known. */
+  readonly receivedFrom: string | undefined
 }
 
 /**

@@ -177,6 +177,8 @@ export class Transport extends Context.Tag("effect-remotes/Transport")<
   Transport,
   {
     readonly localPeerId: PeerId
+    /** Names this process to peers; another one each time that the layer is built. */
+    readonly process: string
     readonly listenAddresses: Effect.Effect<ReadonlyArray<string>>
     /** The link to a peer; made on first use. */
     readonly link: (peer: PeerId) => Effect.Effect<Link, NetworkStoppedError>

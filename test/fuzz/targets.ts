@@ -10,6 +10,7 @@ import * as Probe from "../../src/protocol/Probe.ts"
 import * as ReceiveWindow from "../../src/protocol/ReceiveWindow.ts"
 import * as RelayPool from "../../src/protocol/RelayPool.ts"
 import * as SendWindow from "../../src/protocol/SendWindow.ts"
+import type { Sender } from "../../src/protocol/Senders.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import * as WireMessage from "../../src/protocol/WireMessage.ts"
 import * as assert from "./hold.ts"
@@ -115,7 +116,9 @@ const handshakes: Target = {
       sent: base,
       acknowledged: base - 1,
       base,
-      next: base + 1
+      next: base + 1,
+      senders: draw.pick<ReadonlyArray<Sender>>([[], [{ from: 1, process: "one" }]]),
+      receivedFrom: draw.pick<string | undefined>([undefined, "one"])
     }
     const verdict = Session.settle(mine, theirs)
     assert.strictEqual(Session.settle(theirs, mine).epoch, verdict.epoch)

@@ -51,7 +51,12 @@ export const record = (peerId: PeerId.PeerId, nextSeq = 1): RemoteRecord => ({
   sentSeq: 4,
   acknowledgedSeq: 5,
   baseSeq: 6,
-  receivedSeq: 9_007_199_254_740_991
+  receivedSeq: 9_007_199_254_740_991,
+  senders: [
+    { from: 1, process: "one" },
+    { from: 9_007_199_254_740_990, process: "two" }
+  ],
+  receivedFrom: "\0 and \ud83d"
 })
 
 export const message = (seq: number, size = 3): PendingMessage => ({ seq, body: new Uint8Array(size).fill(seq) })

@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as Handshake from "../../src/protocol/Handshake.ts"
 import type { Statement } from "../../src/protocol/Session.ts"
+import * as Senders from "../../src/protocol/Senders.ts"
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -28,12 +29,20 @@ const statement = (incarnationId: string): FastCheck.Arbitrary<Statement> =>
       received: count,
       acknowledged: large
     }),
-    FastCheck.tuple(large, large, count)
-  ).map(([peerIncarnationId, { acknowledged, epoch, received }, [abandoned, pending, sent]]) => {
-    const base = acknowledged + 1 + abandoned
-    const next = base + pending
-    return { incarnationId, peerIncarnationId, epoch, received, acknowledged, base, next, sent: sent % next }
-  })
+    FastCheck.tuple(large, large, count),
+    FastCheck.tuple(
+      FastCheck.array(FastCheck.uuid(), { maxLength: Senders.max }),
+      FastCheck.option(id, { nil: undefined })
+    )
+  ).map(
+    ([peerIncarnationId, { acknowledged, epoch, received }, [abandoned, pending, sent], [processes, receivedFrom]]) => {
+      const base = acknowledged + 1 + abandoned
+      const next = base + pending
+      const senders = processes.map((process, index) => ({ from: 2 ** 50 + index, process }))
+      const numbers = { epoch, received, acknowledged, base, next, sent: sent % next }
+      return { incarnationId, peerIncarnationId, ...numbers, senders, receivedFrom }
+    }
+  )
 const channelName = FastCheck.record({ process: id, dial: count }, { noNullPrototype: true })
 const limits = FastCheck.tuple(large, large, large).map(([frame, messages, more]) => ({
   frame: frame + 1,
@@ -115,12 +124,14 @@ describe("Handshake", () => {
       base: most,
       next: most
     }
-    const process = "x".repeat(Handshake.maxIdLength)
+    // Written in JSON as six characters each.
+    const process = "\0".repeat(Handshake.maxIdLength)
+    const senders = Array.from({ length: Senders.max }, (_, at) => ({ from: 2 ** 52 + at, process: incarnationId }))
     const hello: Handshake.Hello = {
       _tag: "handshakeAck",
       incarnationId,
       extensions: {
-        statement: { incarnationId, peerIncarnationId: incarnationId, ...numbers },
+        statement: { incarnationId, peerIncarnationId: incarnationId, ...numbers, senders, receivedFrom: process },
         process,
         dial: most,
         after: { process, dial: most },
@@ -149,14 +160,20 @@ describe("Handshake", () => {
       sent: 6,
       acknowledged: 4,
       base: 5,
-      next: 7
+      next: 7,
+      senders: [
+        { from: 4, process: "q" },
+        { from: 6, process: "p" }
+      ],
+      receivedFrom: "r"
     }
     const limits = { frame: 10, messages: 11, bytes: 20 }
     const extensions = { statement, process: "p", dial: 9, after: { process: "q", dial: 8 }, limits }
     assert.strictEqual(
       decoder.decode(Handshake.encode({ _tag: "handshake", incarnationId: "I", extensions })),
       `{"method":"handshake","params":{"incarnationId":"I","extensions":{` +
-        `"session":{"with":null,"epoch":2,"received":3,"sent":6,"acknowledged":4,"base":5,"next":7},` +
+        `"session":{"with":null,"epoch":2,"received":3,"sent":6,"acknowledged":4,"base":5,"next":7,` +
+        `"senders":[[4,"q"],[6,"p"]],"receivedFrom":"r"},` +
         `"channel":{"process":"p","dial":9,"after":{"process":"q","dial":8}},` +
         `"limits":{"frame":10,"messages":11,"bytes":20}}}}`
     )
@@ -185,6 +202,31 @@ describe("Handshake", () => {
     },
     many
   )
+
+  it("refuses senders that are none, too many or out of order", () => {
+    const named = (count: number) => Array.from({ length: count }, (_, at) => [1 + at, "p"])
+    for (const senders of [[], [[1, "p"]], named(Senders.max)]) {
+      assert.isTrue(Either.isRight(withSession({ senders })), JSON.stringify(senders))
+    }
+    const wrong = [
+      null,
+      {},
+      [1],
+      [["p", 1]],
+      [[0, "p"]],
+      [[1.5, "p"]],
+      [[1, ""]],
+      [
+        [2, "p"],
+        [2, "q"]
+      ],
+      named(17)
+    ]
+    for (const senders of wrong) assert.isTrue(Either.isLeft(withSession({ senders })), JSON.stringify(senders))
+    for (const receivedFrom of [null, "", 1, "x".repeat(Handshake.maxIdLength + 1)]) {
+      assert.isTrue(Either.isLeft(withSession({ receivedFrom })), JSON.stringify(receivedFrom))
+    }
+  })
 
   it("refuses limits that let nothing through, or are none", () => {
     const sensible = { frame: 10, messages: 2, bytes: 20 }

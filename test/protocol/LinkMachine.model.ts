@@ -191,7 +191,9 @@ const helloOf = (world: World, tag: Hello["_tag"], { after, name }: Channel, spe
       sent: 0,
       acknowledged: 0,
       base: 1,
-      next: 1
+      next: 1,
+      senders: [],
+      receivedFrom: undefined
     },
     process: tag === "handshake" ? name.process : world.sides[speaker].process,
     dial: name.dial,

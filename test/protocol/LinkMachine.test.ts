@@ -34,7 +34,9 @@ const hello = (process: string, dial: number, after?: ChannelName): Hello => ({
       sent: 0,
       acknowledged: 0,
       base: 1,
-      next: 1
+      next: 1,
+      senders: [],
+      receivedFrom: undefined
     },
     process,
     dial,

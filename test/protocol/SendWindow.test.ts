@@ -14,7 +14,9 @@ const statement: Statement = {
   sent: 0,
   acknowledged: 0,
   base: 1,
-  next: 1
+  next: 1,
+  senders: [],
+  receivedFrom: undefined
 }
 
 describe("SendWindow", () => {

@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as PeerId from "../../src/protocol/PeerId.ts"
 import * as ReceiveWindow from "../../src/protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../src/protocol/SendWindow.ts"
+import * as Senders from "../../src/protocol/Senders.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import type { RemoteRecord } from "../../src/services/RemoteStore.ts"
 
@@ -30,14 +31,25 @@ interface Side {
   peer: string | undefined
   epoch: number
   received: number
+  receivedFrom: string | undefined
+  senders: ReadonlyArray<Senders.Sender>
+  /** Names the process. */
+  process: string
   /** The lowest number that the other side still sends, as it said when the channel opened. */
   base: number
+  /** Which process first transmitted what comes on the open channel. */
+  senderOf: (seq: number) => string | undefined
   window: SendWindow.SendWindow
 }
 
-/** `past` counts how often the speaker's store had been replaced. */
-interface Late {
+/** What a side states in a handshake. */
+interface Heard {
   readonly statement: Session.Statement
+  readonly process: string
+}
+
+/** `past` counts how often the speaker's store had been replaced. */
+interface Late extends Heard {
   readonly past: number
 }
 
@@ -55,6 +67,7 @@ interface World {
   disturbed: boolean
   ids: number
   lives: number
+  processes: number
   /** How many handshakes ended in which verdict; to see that the runs are worth something. */
   readonly verdicts: Record<Session.Verdict["_tag"], number>
 }
@@ -89,7 +102,9 @@ const firstRecord: RemoteRecord = {
   sentSeq: 0,
   acknowledgedSeq: 0,
   baseSeq: 1,
-  receivedSeq: 0
+  receivedSeq: 0,
+  senders: [],
+  receivedFrom: undefined
 }
 
 const emptyStore = (incarnationId: string): Store => ({
@@ -109,6 +124,8 @@ const start = (side: Side): void => {
   side.peer = record.incarnationId
   side.epoch = record.epoch
   side.received = record.receivedSeq
+  side.receivedFrom = record.receivedFrom
+  side.senders = record.senders
   side.window = SendWindow.make(record)
 }
 
@@ -121,7 +138,11 @@ const makeSide = (incarnationId: string): Side => {
     peer: undefined,
     epoch: 0,
     received: 0,
+    receivedFrom: undefined,
+    senders: [],
+    process: `${incarnationId} 0`,
     base: 1,
+    senderOf: () => undefined,
     window: SendWindow.make(firstRecord)
   }
   return side
@@ -136,6 +157,9 @@ const statementOf = ({ store: { incarnationId, record } }: Side): Session.Statem
 const commit = (side: Side, open: boolean, changes: Partial<Store> = {}): void => {
   const { window } = side
   const store = { ...side.store, ...changes }
+  const sentSeq = open ? window.next - 1 : window.sent
+  const { sent, settled } = window
+  side.senders = Senders.extend(side.senders, side.process, { settled, sent, through: sentSeq })
   side.known = true
   side.store = {
     ...store,
@@ -146,9 +170,11 @@ const commit = (side: Side, open: boolean, changes: Partial<Store> = {}): void =
       epoch: side.epoch,
       receivedSeq: side.received,
       nextSeq: window.next,
-      sentSeq: open ? window.next - 1 : window.sent,
+      sentSeq,
       acknowledgedSeq: window.settled,
-      baseSeq: Math.max(window.base, window.settled + 1)
+      baseSeq: Math.max(window.base, window.settled + 1),
+      senders: side.senders,
+      receivedFrom: side.receivedFrom
     }
   }
 }
@@ -163,6 +189,8 @@ const lose = (world: World): void => {
 const crash = (world: World, who: Which): void => {
   lose(world)
   world.late[other(who)].length = 0
+  world.processes += 1
+  world.sides[who].process = `process ${world.processes}`
   start(world.sides[who])
 }
 
@@ -209,6 +237,7 @@ const arrive = (world: World, who: Which, count: number): void => {
     }
     assert.isFalse(side.store.everTaken.has(id), "nothing is taken twice")
     side.received = seq
+    side.receivedFrom = side.senderOf(seq)
     commit(side, world.open, {
       taken: new Map(side.store.taken).set(seq, id),
       everTaken: new Set(side.store.everTaken).add(id)
@@ -218,19 +247,22 @@ const arrive = (world: World, who: Which, count: number): void => {
 }
 
 /** A side draws the conclusions of a handshake, as the reader of a link does. */
-const apply = (world: World, who: Which, verdict: Session.Verdict, theirs: Session.Statement): void => {
+const apply = (world: World, who: Which, verdict: Session.Verdict, { process, statement: theirs }: Heard): void => {
   const side = world.sides[who]
   const isNews = verdict._tag === "Restarted" ? side.peer !== theirs.incarnationId : side.epoch < verdict.epoch
   side.peer = theirs.incarnationId
   if (Session.isEnding(verdict) && isNews) {
     side.epoch = verdict.epoch
     side.received = 0
+    side.receivedFrom = undefined
+    side.senders = []
     side.window = SendWindow.make(firstRecord)
     commit(side, false, { given: new Map(), pending: new Map(), givenUp: new Set(), taken: new Map() })
   }
   if (verdict._tag === "First") side.epoch = verdict.epoch
   const said = Session.carriedOver(verdict, theirs, side.store.incarnationId)
   side.base = said.base
+  side.senderOf = (seq) => Session.senderOnChannel(said, process, seq)
   if (side.known || SendWindow.pending(side.window) > 0) commit(side, true)
   side.window = SendWindow.settle(SendWindow.open(side.window, said), side.received)
 }
@@ -280,10 +312,12 @@ const connect = (world: World, who: Which, count: number): void => {
   const statements = [statementOf(one), statementOf(two)] as const
   const verdicts = judge(world)
   const [first, second] = count % 8 >= 5 ? [true, true] : [count % 8 === 1, count % 8 === 2]
-  if (first) apply(world, 0, verdicts[0], statements[1])
-  if (second) apply(world, 1, verdicts[1], statements[0])
+  const said = ([0, 1] as const).map((who) => ({ statement: statements[who], process: world.sides[who].process }))
+  if (first && said[1] !== undefined) apply(world, 0, verdicts[0], said[1])
+  if (second && said[0] !== undefined) apply(world, 1, verdicts[1], said[0])
   if (!first || !second) {
-    world.late[who].push({ statement: statements[who], past: world.sides[who].past })
+    const { past, process } = world.sides[who]
+    world.late[who].push({ statement: statements[who], past, process })
     return lose(world)
   }
   // Who has nothing on record forgets the new session with the channel, and learns of it anew with what it says next.
@@ -300,14 +334,14 @@ const connect = (world: World, who: Which, count: number): void => {
 const arriveLate = (world: World, who: Which, count: number): void => {
   const [late] = world.late[who].splice(count % Math.max(1, world.late[who].length), 1)
   if (late === undefined) return
-  const { past, statement } = late
+  const { past, process, statement } = late
   lose(world)
   const mine = statementOf(world.sides[other(who)])
   const verdict = Session.settle(mine, statement)
   if (!Session.isEnding(verdict) && !Session.isEnding(Session.settle(statement, mine))) {
     // What is no longer so may be taken down, where nothing is on record yet; the next handshake tells.
     if (past !== world.sides[who].past) world.disturbed = true
-    apply(world, other(who), verdict, statement)
+    apply(world, other(who), verdict, { statement, process })
   }
   lose(world)
 }
@@ -356,9 +390,8 @@ const step = (world: World, { count, what, who }: Op): void => {
     case "copy":
       return void side.copies.push(side.store)
     case "restore": {
-      // Copies that are newer than the one put back belong to a time that never was.
-      side.copies.splice(1 + (count % Math.max(1, side.copies.length)))
-      const copy = side.copies.at(-1)
+      // Copies that are newer than the one put back belong to a time that never was, and may be put back all the same.
+      const copy = side.copies[count % Math.max(1, side.copies.length)]
       return copy === undefined ? undefined : replaceStore(world, who, copy)
     }
     case "wipe":
@@ -406,6 +439,7 @@ export const run = (script: ReadonlyArray<Op>): World["verdicts"] => {
     disturbed: false,
     ids: 0,
     lives: 0,
+    processes: 0,
     verdicts: { First: 0, Same: 0, Restarted: 0, RolledBack: 0 }
   }
   for (const op of script) step(world, op)

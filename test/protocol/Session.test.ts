@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import * as Senders from "../../src/protocol/Senders.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import type { Op } from "./Session.model.ts"
 import { run, script } from "./Session.model.ts"
@@ -16,7 +17,16 @@ const statement = FastCheck.record(
     sent: number,
     acknowledged: number,
     base: number,
-    next: number
+    next: number,
+    senders: FastCheck.constantFrom<ReadonlyArray<Senders.Sender>>(
+      [],
+      [{ from: 1, process: "p" }],
+      [
+        { from: 1, process: "p" },
+        { from: 3, process: "q" }
+      ]
+    ),
+    receivedFrom: FastCheck.constantFrom(undefined, "p", "q")
   },
   { noNullPrototype: true }
 )
@@ -35,6 +45,8 @@ const at = (numbers: Partial<Session.Statement> = {}): Session.Statement => ({
   acknowledged: 0,
   base: 1,
   next: 1,
+  senders: [],
+  receivedFrom: undefined,
   ...numbers
 })
 const atOther = (numbers: Partial<Session.Statement> = {}) =>
@@ -88,6 +100,71 @@ describe("Session", () => {
     }
   })
 
+  it("notices that a number was given to another message, by who transmitted it first", () => {
+    const senders = [
+      { from: 1, process: "p1" },
+      { from: 5, process: "p2" }
+    ]
+    const mine = at({ acknowledged: 4, sent: 7, base: 5, next: 8, senders })
+    const heard = (received: number, receivedFrom: string | undefined) => {
+      const theirs = atOther({ received, receivedFrom })
+      const verdict = Session.settle(mine, theirs)
+      assert.deepStrictEqual(Session.settle(theirs, mine), verdict)
+      return verdict._tag
+    }
+    assert.strictEqual(heard(7, "p2"), "Same")
+    assert.strictEqual(heard(7, "p3"), "RolledBack")
+    assert.strictEqual(heard(4, "p1"), "Same")
+    assert.strictEqual(heard(4, "p2"), "RolledBack")
+    // A side that does not know can only be believed.
+    assert.strictEqual(heard(7, undefined), "Same")
+    assert.strictEqual(
+      Session.settle({ ...mine, senders: [] }, atOther({ received: 7, receivedFrom: "p3" }))._tag,
+      "Same"
+    )
+  })
+
+  it("knows who first transmitted a number, as far as anybody may ask", () => {
+    const one = Senders.extend([], "p1", { settled: 0, sent: 0, through: 3 })
+    assert.deepStrictEqual(one, [{ from: 1, process: "p1" }])
+    assert.strictEqual(Senders.extend(one, "p1", { settled: 1, sent: 2, through: 9 }), one)
+    assert.strictEqual(Senders.extend(one, "p2", { settled: 1, sent: 3, through: 3 }), one)
+    const two = Senders.extend(one, "p2", { settled: 3, sent: 3, through: 5 })
+    assert.deepStrictEqual(two, [...one, { from: 4, process: "p2" }])
+    assert.deepStrictEqual(
+      [3, 4, 9].map((seq) => Senders.find(two, seq)),
+      ["p1", "p2", "p2"]
+    )
+    assert.deepStrictEqual(Senders.extend(two, "p2", { settled: 4, sent: 5, through: 5 }), [{ from: 4, process: "p2" }])
+    // What was on record as sent because a channel was open, and was not, is transmitted first by whoever comes next.
+    assert.deepStrictEqual(Senders.extend(two, "p2", { settled: 0, sent: 3, through: 3 }), one)
+    assert.deepStrictEqual(Senders.extend(two, "p3", { settled: 0, sent: 3, through: 4 }), [
+      ...one,
+      { from: 4, process: "p3" }
+    ])
+  })
+
+  it("names no more senders than a handshake holds, and forgets the oldest", () => {
+    let senders: ReadonlyArray<Senders.Sender> = []
+    for (let index = 1; index <= 20; index += 1) {
+      senders = Senders.extend(senders, `p${index}`, { settled: 0, sent: index - 1, through: index })
+    }
+    assert.strictEqual(senders.length, Senders.max)
+    assert.deepStrictEqual(
+      [4, 5, 20].map((seq) => Senders.find(senders, seq)),
+      [undefined, "p5", "p20"]
+    )
+  })
+
+  it("takes what was not sent when a channel opened for its process's own", () => {
+    const said = at({ sent: 3, next: 9, senders: [{ from: 2, process: "p1" }] })
+    assert.deepStrictEqual(
+      [1, 2, 3, 4].map((seq) => Session.senderOnChannel(said, "p2", seq)),
+      [undefined, "p1", "p1", "p2"]
+    )
+    assert.isUndefined(Session.senderOnChannel(undefined, undefined, 1))
+  })
+
   it("lets the side that has not heard of a new session follow into it, if nobody was heard in it", () => {
     const ahead = at({ epoch: 3, sent: 4, next: 5 })
     const behind = atOther({ epoch: 2, received: 7, sent: 7, next: 8, acknowledged: 6, base: 7 })
@@ -139,8 +216,9 @@ describe("Session", () => {
   })
 
   it("carries over the numbers of the session that goes on, and of no other", () => {
-    const theirs = atOther({ epoch: 1, received: 3, sent: 5, acknowledged: 4, base: 5, next: 6 })
-    const anew = { ...theirs, epoch: 0, received: 0, sent: 0, acknowledged: 0, base: 1, next: 1 }
+    const numbers = { epoch: 1, received: 3, sent: 5, acknowledged: 4, base: 5, next: 6 }
+    const theirs = atOther({ ...numbers, senders: [{ from: 1, process: "p" }], receivedFrom: "q" })
+    const anew = { ...Session.firstStatement("B"), peerIncarnationId: "A" }
     assert.deepStrictEqual(Session.carriedOver({ _tag: "Same", epoch: 1 }, theirs, "A"), theirs)
     assert.deepStrictEqual(Session.carriedOver({ _tag: "RolledBack", epoch: 2 }, theirs, "A"), anew)
     assert.deepStrictEqual(Session.carriedOver({ _tag: "First", epoch: 1 }, theirs, "A2"), anew)
@@ -170,6 +248,11 @@ describe("Session", () => {
       const seen = runs(["lose", "crash", "tidy", "late", "giveUp"], 10_000)
       assert.isAbove(seen.Same, 1000)
       assert.strictEqual(seen.Restarted + seen.RolledBack, 0)
+    })
+
+    it("notices a newer copy that is put back after an older one was", { timeout: 120_000 }, () => {
+      const seen = runs(["copy", "restore", "restore"], 10_000)
+      assert.isAbove(seen.RolledBack, 1000)
     })
 
     it("notices every store that went back in time or was lost, and goes on from there", { timeout: 120_000 }, () => {

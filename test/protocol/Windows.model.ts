@@ -183,7 +183,9 @@ const statementOf = ({ durable }: Side): Statement => ({
   sent: durable.sentSeq,
   acknowledged: durable.acknowledgedSeq,
   base: durable.baseSeq,
-  next: durable.nextSeq
+  next: durable.nextSeq,
+  senders: [],
+  receivedFrom: undefined
 })
 
 const openTo = (side: Side, stated: Statement | undefined): void => {

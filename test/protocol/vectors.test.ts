@@ -28,7 +28,9 @@ const hellos: Readonly<Record<string, Handshake.Hello>> = {
         sent: 0,
         acknowledged: 0,
         base: 1,
-        next: 1
+        next: 1,
+        senders: [],
+        receivedFrom: undefined
       },
       process: "p-1",
       dial: 1,
@@ -48,7 +50,12 @@ const hellos: Readonly<Record<string, Handshake.Hello>> = {
         sent: 44,
         acknowledged: 41,
         base: 42,
-        next: 45
+        next: 45,
+        senders: [
+          { from: 38, process: "p-1" },
+          { from: 43, process: "p-2" }
+        ],
+        receivedFrom: "p-3"
       },
       process: "p-2",
       dial: 3,

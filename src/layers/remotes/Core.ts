@@ -3,6 +3,7 @@ import type * as Credit from "../../protocol/Credit.ts"
 import type { EarlyMessages } from "../../protocol/EarlyMessages.ts"
 import * as Expiry from "../../protocol/Expiry.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
+import type { Sender } from "../../protocol/Senders.ts"
 import type { Refusal } from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { WireMessage } from "../../protocol/WireMessage.ts"
@@ -25,6 +26,16 @@ export interface StagedDeadline {
 }
 
 /**
+ * A number that was taken, and which process of the peer's first transmitted it.
+ *
+ * @internal
+ */
+export interface Received {
+  readonly seq: number
+  readonly from: string | undefined
+}
+
+/**
  * What the open transaction has done to a handle so far; nothing of it is seen outside before the commit.
  *
  * @internal
@@ -39,7 +50,9 @@ export interface Staged {
   deadlines: Array<StagedDeadline>
   letters: Array<Omit<DeadLetter, "id">>
   refusals: Array<Refusal>
-  received: number | undefined
+  received: Received | undefined
+  /** Who transmitted what, as it is written with this transaction. */
+  senders: ReadonlyArray<Sender> | undefined
   incarnationId: string | undefined
   hints: ReadonlyArray<string> | undefined
   /** What the transaction adds to `Core.echoes`, or takes off it. */
@@ -84,6 +97,8 @@ export interface OpenChannel {
   writable: boolean
   /** The lowest number that the peer still sends; it gave up what it had not sent below. */
   readonly base: number
+  /** Which process of the peer's first transmitted the messages that come on this channel. */
+  readonly senderOf: (seq: number) => string | undefined
   /** The highest number that was acknowledged to the peer on this channel. */
   acknowledged: number
   /** Whether an ACK is to go out with the next write, or alone. */
@@ -105,6 +120,8 @@ export interface OpenChannel {
  */
 export interface Core {
   readonly peerId: PeerId
+  /** Names this process. */
+  readonly process: string
   /** Whether the store has a record of the peer. */
   known: boolean
   /** Whether the remote was removed, so that nothing may be committed for it any more. */
@@ -119,7 +136,11 @@ export interface Core {
   peerProcess: string | undefined
   epoch: number
   window: SendWindow.SendWindow
+  /** Which process first transmitted this side's numbers. */
+  senders: ReadonlyArray<Sender>
   received: number
+  /** Which process of the peer's first transmitted the message `received`. */
+  receivedFrom: string | undefined
   /** This side's refusals that the peer may not have seen yet, in order. */
   refusals: Array<Refusal>
   conversation: Conversation
@@ -173,6 +194,7 @@ export const nothingStaged = (): Staged => ({
   letters: [],
   refusals: [],
   received: undefined,
+  senders: undefined,
   incarnationId: undefined,
   hints: undefined,
   echoes: 0,
@@ -192,19 +214,23 @@ export const firstRecord = (peerId: PeerId): RemoteRecord => ({
   sentSeq: 0,
   acknowledgedSeq: 0,
   baseSeq: 1,
-  receivedSeq: 0
+  receivedSeq: 0,
+  senders: [],
+  receivedFrom: undefined
 })
 
 /**
  * @internal
  */
 export const make = (
+  process: string,
   record: RemoteRecord,
   known: boolean,
   pendingBytes: number,
   deadlines: ReadonlyArray<Expiry.Deadline> = []
 ): Core => ({
   peerId: record.peerId,
+  process,
   known,
   gone: false,
   renewed: false,
@@ -214,7 +240,9 @@ export const make = (
   peerProcess: undefined,
   epoch: record.epoch,
   window: SendWindow.make(record),
+  senders: record.senders,
   received: record.receivedSeq,
+  receivedFrom: record.receivedFrom,
   refusals: [],
   conversation: makeConversation(record.acknowledgedSeq),
   outbox: Outbox.make(record.nextSeq),

@@ -26,7 +26,7 @@ const receiveAll = (converser: Converser, channel: OpenChannel, messages: Readon
     let left = messages
     let pause = Duration.millis(50)
     while (left.length > 0) {
-      const count = yield* holdLine(converser, receive(converser, left))
+      const count = yield* holdLine(converser, receive(converser, left, channel.senderOf))
       left = left.slice(count)
       oweAck(converser, false)
       converser.notify()

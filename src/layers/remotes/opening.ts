@@ -61,7 +61,7 @@ const reconsider = (
   { core, identity }: Converser,
   { process, stated, verdict }: Extract<LinkEvent, { _tag: "Opened" }>
 ): Session.Verdict => {
-  const { epoch, incarnationId, peerProcess, received, window } = core
+  const { epoch, incarnationId, peerProcess, received, receivedFrom, senders, window } = core
   if (stated === undefined || verdict._tag !== "Same" || peerProcess === undefined || peerProcess === process) {
     return verdict
   }
@@ -73,7 +73,9 @@ const reconsider = (
     sent: window.sent,
     acknowledged: window.settled,
     base: Math.max(window.base, window.settled + 1),
-    next: window.next
+    next: window.next,
+    senders,
+    receivedFrom
   }
   return Session.settle(mine, stated)
 }
@@ -127,6 +129,7 @@ export const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag:
       ackDue: false,
       rounds: 0,
       base: said?.base ?? 1,
+      senderOf: (seq) => Session.senderOnChannel(said, event.process, seq),
       early: EarlyMessages.empty,
       purse: event.limits && Credit.openPurse(event.limits),
       grants: event.limits && Credit.openGrants(Credit.limitsFor(converser.config.maxMessageSize))

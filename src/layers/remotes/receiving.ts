@@ -15,7 +15,7 @@ import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { DeadLetterReason, Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import { noteRefusal } from "./Conversation.ts"
-import type { Core, Sequenced } from "./Core.ts"
+import type { Core, OpenChannel, Sequenced } from "./Core.ts"
 import { expectEcho } from "./echoes.ts"
 import type { Redemptions } from "./redemptions.ts"
 import { stageBody } from "./staging.ts"
@@ -215,7 +215,11 @@ const tellAbandoned = (taken: ReadonlyArray<Sequenced>): Effect.Effect<void> => 
  *
  * @internal
  */
-export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>): Effect.Effect<number, StoreError> => {
+export const receive = (
+  receiver: Receiver,
+  messages: ReadonlyArray<Sequenced>,
+  senderOf: OpenChannel["senderOf"]
+): Effect.Effect<number, StoreError> => {
   const { core, participant, store } = receiver
   return store.transaction(
     Effect.suspend(() => {
@@ -227,7 +231,8 @@ export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>):
           return message === undefined ? Effect.void : take(receiver, message)
         },
         step: () => {
-          core.staged.received = messages[count]?.seq
+          const seq = messages[count]?.seq
+          if (seq !== undefined) core.staged.received = { seq, from: senderOf(seq) }
           count += 1
         }
       })
@@ -258,7 +263,7 @@ export const passHole = ({ core, participant, store }: Receiver, hole: Hole): Ef
         const detail = `${numbers} never came`
         const letter = { peerId, epoch, seq: from, body: emptyBody, detail, at } as const
         staged.letters.push({ ...letter, direction: "inbound", reason: "LostByPeer" })
-        staged.received = through
+        staged.received = { seq: through, from: undefined }
         staged.after.push(() => {
           core.lostByPeer += through - from + 1
         })

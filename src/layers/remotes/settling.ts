@@ -68,6 +68,7 @@ export const beginConversation = (core: Core, { buried, conversation, epoch, why
     core.epoch = epoch
     core.window = SendWindow.make(firstRecord(core.peerId))
     core.received = 0
+    core.receivedFrom = undefined
     core.removed = 0
     core.refusals = []
     core.channel = undefined

@@ -6,6 +6,7 @@ import type { StoreError } from "../../errors/StoreError.ts"
 import { StoreUnavailableError } from "../../errors/StoreError.ts"
 import * as Expiry from "../../protocol/Expiry.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
+import * as Senders from "../../protocol/Senders.ts"
 import type {
   DeadLetterReason,
   Participant,
@@ -16,7 +17,7 @@ import type {
 import type { Conversation, Unacknowledged, Waiter } from "./Conversation.ts"
 import { makeConversation } from "./Conversation.ts"
 import type { Core, Staged, StagedDeadline } from "./Core.ts"
-import { nothingStaged } from "./Core.ts"
+import { firstRecord, nothingStaged } from "./Core.ts"
 import { beginConversation } from "./settling.ts"
 import * as Outbox from "./Outbox.ts"
 
@@ -43,17 +44,24 @@ const stagedRecord = (core: Core): RemoteRecord => {
     incarnationId: staged.incarnationId ?? core.incarnationId,
     nextSeq
   }
-  if (ending?.epoch !== undefined) {
-    return { ...shared, epoch: ending.epoch, sentSeq: 0, acknowledgedSeq: 0, baseSeq: 1, receivedSeq: 0 }
-  }
+  if (ending?.epoch !== undefined) return { ...firstRecord(core.peerId), ...shared, epoch: ending.epoch }
+  // With a channel open the message may leave right after the commit, so what may have been sent is known only by now.
+  const sentSeq = core.channel === undefined ? window.sent : nextSeq - 1
+  const { received, receivedFrom } = core
+  const { from, seq } = staged.received ?? { seq: received, from: receivedFrom }
   return {
     ...shared,
     epoch: core.epoch,
-    // With a channel open the message may leave right after the commit, so what may have been sent is known only by now.
-    sentSeq: core.channel === undefined ? window.sent : nextSeq - 1,
+    sentSeq,
     acknowledgedSeq: window.settled,
     baseSeq: ending === undefined ? Math.max(window.base, window.settled + 1) : numberAt(core, ending.buried),
-    receivedSeq: staged.received ?? core.received
+    receivedSeq: seq,
+    senders: Senders.extend(core.senders, core.process, {
+      settled: window.settled,
+      sent: window.sent,
+      through: sentSeq
+    }),
+    receivedFrom: from
   }
 }
 
@@ -97,7 +105,9 @@ const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
     if (core.gone) return yield* new StoreUnavailableError({ operation: "keep a removed remote", reason: "Closed" })
     if (staged.letters.length > 0) yield* store.addDeadLetters(staged.letters)
     yield* writeStagedBodies(core, store)
-    yield* store.putRemote(stagedRecord(core))
+    const record = stagedRecord(core)
+    staged.senders = record.senders
+    yield* store.putRemote(record)
     if (staged.ending !== undefined) return
     const { window } = core
     yield* removeSettled(core, store, window)
@@ -134,7 +144,11 @@ const commit = (core: Core, wake: () => void): void => {
   core.known = true
   core.incarnationId = staged.incarnationId ?? core.incarnationId
   core.hints = staged.hints ?? core.hints
-  core.received = staged.received ?? core.received
+  core.senders = staged.senders ?? core.senders
+  if (staged.received !== undefined) {
+    core.received = staged.received.seq
+    core.receivedFrom = staged.received.from
+  }
   core.refusals.push(...staged.refusals)
   core.echoes = Math.max(0, core.echoes + staged.echoes)
   if (ending !== undefined) beginConversation(core, ending)
@@ -152,7 +166,7 @@ const commit = (core: Core, wake: () => void): void => {
 const copy = (staged: Staged): (() => Staged) => {
   const { after, bodies, bytes, deadlines, letters, refusals, written } = staged
   const lengths = [bodies.length, letters.length, refusals.length, after.length, deadlines.length] as const
-  const { echoes, ending, hints, incarnationId, received } = staged
+  const { echoes, ending, hints, incarnationId, received, senders } = staged
   return () => ({
     bodies: bodies.slice(0, lengths[0]),
     bytes,
@@ -165,7 +179,8 @@ const copy = (staged: Staged): (() => Staged) => {
     ending,
     hints,
     incarnationId,
-    received
+    received,
+    senders
   })
 }
 

@@ -119,6 +119,12 @@ const owner = ({ integer, strict }: Types): ReadonlyArray<string> => [
   "INSERT INTO remotes_owner(id,generation)VALUES(1,0)"
 ]
 
+/** Of what was said before nobody knows by which process. */
+const senders = (): ReadonlyArray<string> => [
+  "ALTER TABLE remotes_peers ADD COLUMN senders TEXT NOT NULL DEFAULT '[]'",
+  "ALTER TABLE remotes_peers ADD COLUMN received_from TEXT"
+]
+
 const run = (statements: (types: Types) => ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(
@@ -136,7 +142,8 @@ const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClien
   "0004_sealed_identity": run(sealedIdentity),
   "0005_deadlines": run(deadlines),
   "0006_letters_by_peer": run(lettersByPeer),
-  "0007_owner": run(owner)
+  "0007_owner": run(owner),
+  "0008_senders": run(senders)
 }
 
 /**

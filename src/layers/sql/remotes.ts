@@ -39,7 +39,10 @@ export const remoteTables = ({
       record.sentSeq,
       record.acknowledgedSeq,
       record.baseSeq,
-      record.receivedSeq
+      record.receivedSeq,
+      JSON.stringify(record.senders),
+      // As JSON, because not every database takes every character of what a peer may say.
+      record.receivedFrom === undefined ? null : JSON.stringify(record.receivedFrom)
     ]),
   removeRemote: (peer) =>
     turns.write((session) =>

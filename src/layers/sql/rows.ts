@@ -52,7 +52,9 @@ const RemoteRow = Schema.Struct({
   sent_seq: Whole,
   acknowledged_seq: Whole,
   base_seq: Whole,
-  received_seq: Whole
+  received_seq: Whole,
+  senders: Schema.parseJson(Schema.Array(Schema.Struct({ from: Schema.Number, process: Schema.String }))),
+  received_from: Schema.NullOr(Schema.parseJson(Schema.String))
 })
 
 const LettersOfPeerRow = Schema.Struct({ peer_id: PeerId, letters: Whole })
@@ -146,7 +148,9 @@ export const remotes = reading("remotes_peers", RemoteRow, (row): RemoteRecord =
   sentSeq: row.sent_seq,
   acknowledgedSeq: row.acknowledged_seq,
   baseSeq: row.base_seq,
-  receivedSeq: row.received_seq
+  receivedSeq: row.received_seq,
+  senders: row.senders,
+  receivedFrom: row.received_from ?? undefined
 }))
 
 /** @internal */

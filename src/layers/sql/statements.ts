@@ -49,7 +49,8 @@ const bulkInsert = (dialect: (sql: string) => string, table: string, columns: Re
  */
 export const makeStatements = (name: Dialect) => {
   const dialect = name === "pg" ? numbered : (sql: string) => sql
-  const remote = "peer_id,hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq"
+  const remote =
+    "peer_id,hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq,senders,received_from"
   const letter = "peer_id,direction,epoch,seq,reason,detail,at,body"
   const newer = (columns: string) =>
     columns

@@ -6,6 +6,7 @@ import * as LinkMachine from "../../protocol/LinkMachine.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as ReceiveWindow from "../../protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
+import * as Senders from "../../protocol/Senders.ts"
 import * as Session from "../../protocol/Session.ts"
 import type { RemoteRecord } from "../../services/RemoteStore.ts"
 import type { End, Frame, Message, Wire } from "./protocolWire.ts"
@@ -65,7 +66,9 @@ const firstRecord = (peerId: PeerId): RemoteRecord => ({
   sentSeq: 0,
   acknowledgedSeq: 0,
   baseSeq: 1,
-  receivedSeq: 0
+  receivedSeq: 0,
+  senders: [],
+  receivedFrom: undefined
 })
 
 /**
@@ -89,6 +92,10 @@ export class Side implements End {
   private epoch = 0
   private incarnation: string | undefined
   private received = 0
+  private receivedFrom: string | undefined
+  private senders: ReadonlyArray<Senders.Sender> = []
+  /** Which process of the peer's first transmitted what comes on the wire in service. */
+  private senderOf: (seq: number) => string | undefined = () => undefined
   private refusals: Array<ReceiveWindow.Refusal> = []
   private base = 1
   private current: Wire | undefined
@@ -105,6 +112,10 @@ export class Side implements End {
     this.stored = emptyStore(`${name} 0`)
   }
 
+  private get process(): string {
+    return `${this.name} ${this.life}`
+  }
+
   get pending(): number {
     return SendWindow.pending(this.window)
   }
@@ -119,6 +130,8 @@ export class Side implements End {
     this.epoch = record.epoch
     this.incarnation = record.incarnationId
     this.received = record.receivedSeq
+    this.receivedFrom = record.receivedFrom
+    this.senders = record.senders
     this.refusals = []
     this.current = undefined
     this.wires = new Map()
@@ -180,7 +193,7 @@ export class Side implements End {
 
   private feed(event: LinkMachine.Event): void {
     const settings = {
-      process: `${this.name} ${this.life}`,
+      process: this.process,
       wins: this.wins,
       backoff: { base: 500, cap: 10_000 },
       slowBackoff: { base: 500, cap: 30_000 },
@@ -244,7 +257,7 @@ export class Side implements End {
   }
 
   private hello(_tag: Hello["_tag"], dial: number, after: LinkMachine.State["established"]): Hello {
-    const process = `${this.name} ${this.life}`
+    const { process } = this
     const extensions = { statement: this.statement(), process, dial, after, limits: undefined }
     return { _tag, incarnationId: this.stored.incarnationId, extensions }
   }
@@ -317,6 +330,7 @@ export class Side implements End {
     if (verdict._tag === "First") this.epoch = verdict.epoch
     const said = Session.carriedOver(verdict, theirs, this.stored.incarnationId)
     this.base = said.base
+    this.senderOf = (seq) => Session.senderOnChannel(said, hello.extensions?.process, seq)
     this.current = wire
     if (this.stored.record !== undefined || this.pending > 0) this.commit()
     this.window = SendWindow.settle(SendWindow.open(this.window, said), this.received)
@@ -329,6 +343,8 @@ export class Side implements End {
     for (const { id } of this.stored.pending.values()) letters.set(id, "unknown")
     this.epoch = epoch
     this.received = 0
+    this.receivedFrom = undefined
+    this.senders = []
     this.refusals = []
     this.window = SendWindow.make(firstRecord(this.peer))
     this.stored = { ...this.stored, pending: new Map(), letters }
@@ -343,7 +359,10 @@ export class Side implements End {
   }
 
   private commit(): void {
-    const { epoch, incarnation, received, window } = this
+    const { epoch, incarnation, received, receivedFrom, window } = this
+    const sentSeq = this.current === undefined ? window.sent : window.next - 1
+    const { sent, settled } = window
+    this.senders = Senders.extend(this.senders, this.process, { settled, sent, through: sentSeq })
     this.stored = {
       ...this.stored,
       pending: new Map([...this.stored.pending].filter(([seq]) => seq > window.settled)),
@@ -353,9 +372,11 @@ export class Side implements End {
         epoch,
         receivedSeq: received,
         nextSeq: window.next,
-        sentSeq: this.current === undefined ? window.sent : window.next - 1,
+        sentSeq,
         acknowledgedSeq: window.settled,
-        baseSeq: Math.max(window.base, window.settled + 1)
+        baseSeq: Math.max(window.base, window.settled + 1),
+        senders: this.senders,
+        receivedFrom
       }
     }
   }
@@ -398,6 +419,7 @@ export class Side implements End {
 
   private take(seq: number, message: Message): void {
     this.received = seq
+    this.receivedFrom = this.senderOf(seq)
     if (message.refuses !== undefined) {
       const refused = this.stored.pending.get(message.refuses)
       const letters = new Map(this.stored.letters)

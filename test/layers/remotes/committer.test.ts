@@ -13,7 +13,7 @@ import { peerIds } from "../../support/site.ts"
 
 const buildStore = Effect.map(Layer.build(RemoteStoreMemory.layer), Context.get(RemoteStore))
 
-const newCore = () => Core.make(Core.firstRecord(peerIds.bob), false, 0)
+const newCore = () => Core.make("process", Core.firstRecord(peerIds.bob), false, 0)
 
 const body = new Uint8Array(1)
 
