@@ -10,32 +10,39 @@ const moves = FastCheck.array(FastCheck.record({ pause: FastCheck.nat(20_000), o
   maxLength: 100
 })
 
+const many = { fastCheck: { numRuns: 10_000 } }
+
 describe("Admission", () => {
-  it.prop("never has more streams, nor lets more handshakes begin, than it may", [moves], ([script]) => {
-    let state = Admission.empty
-    let now = 0
-    let open = 0
-    const begun: Array<number> = []
-    for (const { opens, pause } of script) {
-      now += pause
-      if (opens) {
-        const admitted = Admission.admit(limits, state, now)
-        if (Either.isLeft(admitted)) {
-          assert.strictEqual(admitted.left.limit === "streams", open === limits.streams)
-          continue
+  it.prop(
+    "never has more streams, nor lets more handshakes begin, than it may",
+    [moves],
+    ([script]) => {
+      let state = Admission.empty
+      let now = 0
+      let open = 0
+      const begun: Array<number> = []
+      for (const { opens, pause } of script) {
+        now += pause
+        if (opens) {
+          const admitted = Admission.admit(limits, state, now)
+          if (Either.isLeft(admitted)) {
+            assert.strictEqual(admitted.left.limit === "streams", open === limits.streams)
+            continue
+          }
+          state = admitted.right
+          open += 1
+          begun.push(now)
+        } else if (open > 0) {
+          state = Admission.leave(state)
+          open -= 1
         }
-        state = admitted.right
-        open += 1
-        begun.push(now)
-      } else if (open > 0) {
-        state = Admission.leave(state)
-        open -= 1
+        assert.strictEqual(state.streams, open)
+        assert.isAtMost(open, limits.streams)
+        assert.isAtMost(begun.filter((at) => at > now - 60_000).length, 2 * limits.handshakes.max)
       }
-      assert.strictEqual(state.streams, open)
-      assert.isAtMost(open, limits.streams)
-      assert.isAtMost(begun.filter((at) => at > now - 60_000).length, 2 * limits.handshakes.max)
-    }
-  })
+    },
+    many
+  )
 
   it("does not count what it refuses", () => {
     let state = Admission.empty

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
 import * as HeldLine from "../../src/protocol/HeldLine.ts"
 import * as WireMessage from "../../src/protocol/WireMessage.ts"
 
@@ -44,4 +45,50 @@ describe("HeldLine.listen", () => {
     assert.strictEqual(HeldLine.listen(4, [], [deliver(3, 1), deliver(5, 2), deliver(7, 3)]).ack, 2)
     assert.strictEqual(HeldLine.listen(4, [], [deliver(5, 2), frame("?"), deliver(6, 3)]).ack, 2)
   })
+
+  const said = FastCheck.oneof(
+    FastCheck.tuple(FastCheck.nat(9), FastCheck.nat(9)).map(([seq, ack]) => ({
+      seq: seq + 1,
+      ack: ack + 1,
+      target: 0
+    })),
+    FastCheck.tuple(FastCheck.nat(9), FastCheck.nat(9), FastCheck.nat(9)).map(([seq, ack, target]) => ({
+      seq: seq + 1,
+      ack: ack + 1,
+      target: target + 1
+    })),
+    FastCheck.nat(9).map((ack) => ({ seq: 0, ack: ack + 1, target: 0 }))
+  )
+
+  it.prop(
+    "hears more the more there is, never beyond what is missing, and settles nothing that is refused in it",
+    [FastCheck.nat(9), FastCheck.array(said, { maxLength: 20 })],
+    ([received, all]) => {
+      const frames = all.map(({ ack, seq, target }) =>
+        seq === 0 ? frame({ ack }) : target === 0 ? deliver(seq, ack) : rejected(seq, target, ack)
+      )
+      let before = HeldLine.listen(received, [], [])
+      assert.deepStrictEqual(before, { ack: 0, through: Infinity, arrived: received, credit: undefined })
+      frames.forEach((_, index) => {
+        const after = HeldLine.listen(received, [], frames.slice(0, index + 1))
+        assert.isTrue(after.ack >= before.ack && after.arrived >= before.arrived && after.through <= before.through)
+        before = after
+      })
+      const gap = all.findIndex(
+        ({ seq }, index) => seq > HeldLine.listen(received, [], frames.slice(0, index)).arrived + 1
+      )
+      const heard = gap === -1 ? all : all.slice(0, gap)
+      assert.strictEqual(before.ack, Math.max(0, ...heard.map(({ ack }) => ack)))
+      assert.strictEqual(
+        before.through,
+        Math.min(Infinity, ...heard.flatMap(({ target }) => (target > 0 ? [target - 1] : [])))
+      )
+      for (let seq = received + 1; seq <= before.arrived; seq += 1)
+        assert.include(
+          heard.map((it) => it.seq),
+          seq
+        )
+    },
+    { fastCheck: { numRuns: 10_000 } }
+  )
 })

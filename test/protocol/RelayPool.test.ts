@@ -102,7 +102,8 @@ describe("RelayPool", () => {
             )
           }
         })
-      })
+      }),
+      { numRuns: 10_000 }
     )
   })
 

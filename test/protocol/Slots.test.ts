@@ -6,6 +6,8 @@ const moves = FastCheck.array(FastCheck.record({ peer: FastCheck.nat(6), opens: 
   maxLength: 200
 })
 
+const many = { fastCheck: { numRuns: 10_000 } }
+
 describe("Slots", () => {
   it.prop(
     "counts each peer with a channel once, and never more than the limit",
@@ -31,7 +33,8 @@ describe("Slots", () => {
         assert.strictEqual(slots.used, [...held.values()].filter((it) => it > 0).length)
         assert.isAtMost(slots.used, max)
       }
-    }
+    },
+    many
   )
 
   it.prop(
@@ -49,6 +52,7 @@ describe("Slots", () => {
       for (let left = slots.strangers; left > 0; left -= 1) slots = Slots.release(slots, 1, true)
       assert.strictEqual(slots.strangers, 0)
       assert.isDefined(Slots.take(slots, 0, true))
-    }
+    },
+    many
   )
 })
