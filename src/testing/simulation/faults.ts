@@ -137,6 +137,12 @@ const reopen = (life: Life, peer: PeerId): Effect.Effect<void, NetworkStoppedErr
 
 const floodSize = 30
 
+/** How far a clock is set wrong: back, or ahead, by seconds to ten minutes. */
+const clockError = (strength: number): number => {
+  const wrong = 2 * strength - 1
+  return Math.sign(wrong || 1) * Math.round(1000 + 600_000 * Math.abs(wrong) ** 3)
+}
+
 const acts: Record<FaultKind, Act> = {
   cut: onChannel(({ a, b, network }) => network.cut(a, b)),
   reset: onChannel(({ a, b, network }) => network.reset(a, b)),
@@ -262,7 +268,7 @@ const acts: Record<FaultKind, Act> = {
   clockJump: (scene) =>
     Effect.gen(function* () {
       const { fault, happened, site } = scene
-      const millis = Math.round(1000 + 600_000 * fault.strength ** 3)
+      const millis = clockError(fault.strength)
       site.jump(millis)
       happened(fault.kind)
       yield* sleep(fault.lasts)

@@ -36,7 +36,7 @@ export const faultKinds = {
   rollback: "a kernel dies, and goes on with an older copy of its store",
   unsynced: "the power fails, and a store loses what it did not write through",
   wipe: "a kernel dies, and goes on with an empty store",
-  clockJump: "a kernel's clock jumps forward, and back later",
+  clockJump: "a kernel's clock is set wrong, ahead or back, and right again later",
   sleep: "a kernel does not run for a while, though time goes on",
   giveUp: "a kernel gives another one up, whatever is going on",
   close: "a kernel closes the link to another one on purpose, and opens it again later",

@@ -56,7 +56,7 @@ export interface Site {
   readonly sleep: () => void
   /** Gives how much waited for it. */
   readonly wake: () => number
-  /** The kernel's clock, not the time that passes, goes wrong by as many milliseconds more. */
+  /** The kernel's clock, not the time that passes, goes wrong by as many milliseconds more; its monotonic clock is as ever. */
   readonly jump: (millis: number) => void
 }
 
@@ -114,10 +114,9 @@ export const make = Effect.fnUntraced(function* (
   const now = () => time.now() + offset
   const clock: VirtualTime["clock"] = {
     ...time.clock,
+    // Whoever sets a clock sets what time of day it tells; the monotonic one goes on as it was.
     unsafeCurrentTimeMillis: now,
-    unsafeCurrentTimeNanos: () => BigInt(Math.round(now() * 1e6)),
-    currentTimeMillis: Effect.sync(now),
-    currentTimeNanos: Effect.sync(() => BigInt(Math.round(now() * 1e6)))
+    currentTimeMillis: Effect.sync(now)
   }
   const inProcess = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.withScheduler(Effect.withClock(effect, clock), processor)
