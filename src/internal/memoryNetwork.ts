@@ -96,6 +96,8 @@ export class MemoryNetwork {
   private readonly paths = new Map<string, Path>()
   private readonly rules = new Map<string, Rule>()
   private readonly doors = new Map<PeerId, Obstacle>()
+  /** Ends that are gone as soon as the other end has found out. */
+  private readonly doomed = new Set<End>()
   private readonly deadRelays = new Set<string>()
 
   constructor(ground: Ground, settings: Settings) {
@@ -225,7 +227,7 @@ export class MemoryNetwork {
       far.abortNow(new Error("too many channels wait to be taken"))
     const { dropping } = there.path
     if (dropping === "atOnce") for (const end of [near, far]) end.lose("vanished")
-    if (dropping === "answered") back.breakAfter(1, () => there.breakOff("vanished"))
+    if (dropping === "answered") back.breakAfter(1, () => this.doomed.add(far))
     return near
   }
 
@@ -294,6 +296,8 @@ export class MemoryNetwork {
       kernel.disconnected.unsafeOffer(end.peerId)
     }
     const other = this.ends.get(end)
+    this.doomed.delete(end)
+    if (other !== undefined && this.doomed.delete(other)) other.lose("vanished")
     if (other === undefined || !other.isDone()) return
     for (const over of [end, other]) {
       this.ends.delete(over)
