@@ -1,9 +1,10 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { monotonic } from "./monotonic.ts"
 
 /**
- * A deadline that is armed and disarmed by setting a field; one fiber watches it.
+ * A deadline that is armed and disarmed by setting a field; one fiber watches it. Setting the wall clock does not move it.
  *
  * @internal
  */
@@ -28,14 +29,14 @@ export const makeDeadline = Effect.fnUntraced(function* (after: Duration.Duratio
       armed.unsafeClose()
       return armed.await
     }
-    const left = dueAt - clock.unsafeCurrentTimeMillis()
+    const left = dueAt - monotonic(clock)
     if (left > 0) return Effect.sleep(left)
     dueAt = undefined
     return onExpire
   })
   yield* Effect.forkScoped(Effect.forever(watch))
   const arm = () => {
-    dueAt = clock.unsafeCurrentTimeMillis() + millis
+    dueAt = monotonic(clock) + millis
     armed.unsafeOpen()
   }
   const deadline: Deadline = {

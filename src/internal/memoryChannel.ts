@@ -18,6 +18,14 @@ import type { Channel, ChannelEnd, ChannelStatus } from "../services/ConnectionF
 import type { Ground, Pipe, Signal, Sink } from "./memoryPipe.ts"
 
 /**
+ * Where a kernel is: at a place of its own, or behind a relay.
+ *
+ * @internal
+ */
+export const addressOf = (peer: PeerId, relay: string | undefined): string =>
+  relay === undefined ? `/memory/${peer}/p2p/${peer}` : `/memory/${relay}/p2p-circuit/p2p/${peer}`
+
+/**
  * What an end is made of.
  *
  * @internal
@@ -26,6 +34,8 @@ export interface Parts {
   readonly localPeerId: PeerId
   readonly peerId: PeerId
   readonly direction: "inbound" | "outbound"
+  /** The relay that it goes through, if it does. */
+  readonly relay: string | undefined
   readonly protocol: string
   readonly maxFrameSize: number
   readonly closeTimeout: Duration.Duration
@@ -47,7 +57,8 @@ export class End implements Channel, Sink {
   readonly peerId: PeerId
   readonly direction: "inbound" | "outbound"
   readonly address: string
-  readonly relayed = false
+  readonly relay: string | undefined
+  readonly relayed: boolean
   readonly protocol: string
   private readonly parts: Parts
   private readonly decoder: Frame.Decoder
@@ -67,7 +78,9 @@ export class End implements Channel, Sink {
     this.localPeerId = parts.localPeerId
     this.peerId = parts.peerId
     this.direction = parts.direction
-    this.address = `/memory/${parts.peerId}/p2p/${parts.peerId}`
+    this.relay = parts.relay
+    this.relayed = parts.relay !== undefined
+    this.address = addressOf(parts.peerId, parts.relay)
     this.protocol = parts.protocol
     this.decoder = Frame.makeDecoder(parts.maxFrameSize)
     parts.incoming.sink = this

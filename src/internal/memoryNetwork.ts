@@ -57,6 +57,8 @@ export interface Kernel {
   readonly ends: Set<End>
   /** Ends that a peer opened and nobody has taken. */
   readonly untaken: Set<End>
+  /** By which relays alone it can be reached; undefined where it can be dialed itself. */
+  readonly relays: ReadonlyArray<string> | undefined
   /** How many of `ends` lead to a peer. */
   readonly connected: Map<PeerId, number>
   /** Fails when the kernel stops or crashes. */
@@ -94,6 +96,9 @@ export class MemoryNetwork {
   private readonly paths = new Map<string, Path>()
   private readonly rules = new Map<string, Rule>()
   private readonly doors = new Map<PeerId, Obstacle>()
+  /** Ends that are gone as soon as the other end has found out. */
+  private readonly doomed = new Set<End>()
+  private readonly deadRelays = new Set<string>()
 
   constructor(ground: Ground, settings: Settings) {
     this.ground = ground
@@ -123,6 +128,7 @@ export class MemoryNetwork {
       silenced: "no",
       duplicates: 0,
       spoiling: "none",
+      dropping: "no",
       bytes: 0,
       dials: 0
     }
@@ -167,27 +173,48 @@ export class MemoryNetwork {
 
   openDoors(): void {
     this.doors.clear()
+    this.deadRelays.clear()
   }
 
-  obstacle(from: PeerId, to: PeerId): Obstacle {
+  /** The relay is gone, and with it every channel through it. */
+  cutRelay(relay: string): void {
+    this.deadRelays.add(relay)
+    for (const end of [...this.ends.keys()]) if (end.relay === relay) end.lose("vanished")
+  }
+
+  mendRelay(relay: string): void {
+    this.deadRelays.delete(relay)
+  }
+
+  obstacle(from: PeerId, to: PeerId, relay: string | undefined): Obstacle {
+    if (relay !== undefined && this.deadRelays.has(relay)) return { code: "ECONNREFUSED" }
     const silences = [this.path(from, to).silenced, this.path(to, from).silenced]
     if (silences.includes("unreachable")) return { code: "EHOSTUNREACH" }
     if (silences.includes("hang")) return "hang"
-    return this.doors.get(to) ?? (this.kernels.has(to) ? "none" : { code: "ECONNREFUSED" })
+    return this.doors.get(to) ?? this.absence(this.kernels.get(to), relay)
+  }
+
+  /** A relay knows only who has a place there, and a kernel behind one is dialed in vain. */
+  private absence(kernel: Kernel | undefined, relay: string | undefined): Obstacle {
+    if (relay === undefined)
+      return kernel?.relays === undefined && kernel !== undefined ? "none" : { code: "ECONNREFUSED" }
+    return kernel?.relays?.includes(relay) === true ? "none" : { code: "NO_RESERVATION" }
   }
 
   /** Opens a channel and puts its other end before the listener; returns the dialer's end. */
-  open(dialer: Kernel, listener: Kernel, protocol: string): End {
+  open(dialer: Kernel, listener: Kernel, protocol: string, relay: string | undefined): End {
     const there = new Pipe(this.ground, this.path(dialer.peerId, listener.peerId), this.settings.window)
     const back = new Pipe(this.ground, this.path(listener.peerId, dialer.peerId), this.settings.window)
     const near = this.addEnd(dialer, listener.peerId, {
       direction: "outbound",
+      relay,
       protocol,
       incoming: back,
       outgoing: there
     })
     const far = this.addEnd(listener, dialer.peerId, {
       direction: "inbound",
+      relay,
       protocol,
       incoming: there,
       outgoing: back
@@ -198,6 +225,9 @@ export class MemoryNetwork {
     listener.untaken.add(far)
     if (!listener.incoming.unsafeOffer(this.offered(listener, far)))
       far.abortNow(new Error("too many channels wait to be taken"))
+    const { dropping } = there.path
+    if (dropping === "atOnce") for (const end of [near, far]) end.lose("vanished")
+    if (dropping === "answered") back.breakAfter(1, () => this.doomed.add(far))
     return near
   }
 
@@ -235,6 +265,7 @@ export class MemoryNetwork {
     peerId: PeerId,
     stream: {
       readonly direction: "inbound" | "outbound"
+      readonly relay: string | undefined
       readonly protocol: string
       readonly incoming: Pipe
       readonly outgoing: Pipe
@@ -265,6 +296,8 @@ export class MemoryNetwork {
       kernel.disconnected.unsafeOffer(end.peerId)
     }
     const other = this.ends.get(end)
+    this.doomed.delete(end)
+    if (other !== undefined && this.doomed.delete(other)) other.lose("vanished")
     if (other === undefined || !other.isDone()) return
     for (const over of [end, other]) {
       this.ends.delete(over)

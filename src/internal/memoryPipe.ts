@@ -76,6 +76,8 @@ export interface Path {
   duplicates: number
   /** How the next chunk is damaged, on any channel. */
   spoiling: Spoiling
+  /** When the channels that are dialed are gone again. */
+  dropping: Dropping
   bytes: number
   dials: number
 }
@@ -86,6 +88,13 @@ export interface Path {
  * @internal
  */
 export type Spoiling = "none" | "truncate" | "oversize"
+
+/**
+ * When a channel is gone again that was dialed: at once, or behind the first thing that its listener says.
+ *
+ * @internal
+ */
+export type Dropping = "no" | "atOnce" | "answered"
 
 /** The length of a frame as a varint, of 2^34 bytes. */
 const hugeLength = Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x40)
@@ -139,6 +148,7 @@ export class Pipe {
   private unread = 0
   private departed = 0
   private onFinished: (() => void) | undefined
+  private breaking: { left: number; readonly onBreak: () => void } | undefined
   private pump: Pump | undefined
 
   constructor(ground: Ground, path: Path, window: number) {
@@ -176,6 +186,11 @@ export class Pipe {
   credit(bytes: number): void {
     this.unread -= bytes
     this.flush()
+  }
+
+  /** Lets as many chunks more arrive, and behind them that the connection is gone. */
+  breakAfter(chunks: number, onBreak: () => void): void {
+    this.breaking = { left: chunks, onBreak }
   }
 
   /** Drops everything under way and sends only this. */
@@ -220,6 +235,7 @@ export class Pipe {
 
   private launch(what: Uint8Array | Signal): void {
     const size = typeof what === "string" ? 0 : what.length
+    if (size > 0 && this.breaks()) return
     if (this.path.silenced !== "no") this.torn = true
     else if (this.sink.isDone()) this.unread -= size
     else if (typeof what !== "string" && this.path.spoiling !== "none") this.spoil(what)
@@ -228,6 +244,18 @@ export class Pipe {
       this.flying.push({ arrives: this.arrival(now, size), what })
       this.arrange(now)
     }
+  }
+
+  /** Whether the connection is gone before this chunk. */
+  private breaks(): boolean {
+    const { breaking } = this
+    if (breaking === undefined) return false
+    breaking.left -= 1
+    if (breaking.left === -1) {
+      this.launch("vanished")
+      breaking.onBreak()
+    }
+    return breaking.left < 0
   }
 
   /** The other end gets as many bytes less or more than were written, but credit for its own. */

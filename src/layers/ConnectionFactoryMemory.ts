@@ -7,6 +7,7 @@ import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Mailbox from "effect/Mailbox"
 import type * as Scope from "effect/Scope"
@@ -17,6 +18,7 @@ import {
   NetworkStoppedError,
   NoAddressError
 } from "../errors/ConnectionError.ts"
+import { addressOf as placeOf } from "../internal/memoryChannel.ts"
 import type { Kernel, MemoryNetwork } from "../internal/memoryNetwork.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import { type Channel, ConnectionFactory, type IncomingChannel } from "../services/ConnectionFactory.ts"
@@ -35,6 +37,8 @@ export interface Options {
   readonly protocols?: ReadonlyArray<string>
   /** The largest frame that it takes, in bytes (default: `maxMessageSize` of `RemotesConfig`). */
   readonly maxFrameSize?: number
+  /** The names of the relays by which alone it can be reached (default: it can be dialed itself). */
+  readonly relays?: ReadonlyArray<string>
 }
 
 const incomingLimit = 256
@@ -45,7 +49,15 @@ const incomingLimit = 256
  * @since 0.1.0
  * @category addresses
  */
-export const addressOf = (peer: PeerId): string => `/memory/${peer}/p2p/${peer}`
+export const addressOf = (peer: PeerId): string => placeOf(peer, undefined)
+
+/**
+ * The address of a kernel behind a relay of the simulated network, which is any name.
+ *
+ * @since 0.1.0
+ * @category addresses
+ */
+export const relayedAddressOf = (peer: PeerId, relay: string): string => placeOf(peer, relay)
 
 const register = Effect.fnUntraced(function* (core: MemoryNetwork, peerId: PeerId, options: Options) {
   const { maxMessageSize } = yield* RemotesConfig
@@ -57,6 +69,7 @@ const register = Effect.fnUntraced(function* (core: MemoryNetwork, peerId: PeerI
     disconnected: yield* Mailbox.make<PeerId>({ capacity: incomingLimit, strategy: "sliding" }),
     ends: new Set(),
     untaken: new Set(),
+    relays: options.relays,
     connected: new Map(),
     stopped: yield* Deferred.make<never, NetworkStoppedError>(),
     running: true
@@ -78,17 +91,34 @@ const pause = (core: MemoryNetwork, kernel: Kernel, millis: number): Effect.Effe
     )
   })
 
-const addressFor = (
+/** A way to a peer, and the relay on it. */
+interface Route {
+  readonly address: string
+  readonly relay: string | undefined
+}
+
+const relayIn = (address: string): string | undefined => /^\/memory\/([^/]+)\/p2p-circuit\//.exec(address)?.[1]
+
+/** Direct ways before those through relays, as in a real network. */
+const routesTo = (
   core: MemoryNetwork,
   peer: PeerId,
   hints: ReadonlyArray<string>
-): Effect.Effect<string, NoAddressError> => {
-  const hint = hints.find((it) => it.endsWith(`/p2p/${peer}`))
-  if (hint !== undefined) return Effect.succeed(hint)
-  return core.settings.discover ? Effect.succeed(addressOf(peer)) : Effect.fail(new NoAddressError({ peerId: peer }))
+): Effect.Effect<readonly [Route, ...ReadonlyArray<Route>], NoAddressError> => {
+  const found = hints.flatMap((address): ReadonlyArray<Route> =>
+    address.endsWith(`/p2p/${peer}`) ? [{ address, relay: relayIn(address) }] : []
+  )
+  const [first, ...others] = [
+    ...found.filter(({ relay }) => relay === undefined).slice(0, 1),
+    ...found.filter(({ relay }) => relay !== undefined)
+  ]
+  if (first !== undefined) return Effect.succeed([first, ...others])
+  return core.settings.discover
+    ? Effect.succeed([{ address: addressOf(peer), relay: undefined }])
+    : Effect.fail(new NoAddressError({ peerId: peer }))
 }
 
-/** Waits the round trip, and for as long as nobody answers; then the way is free. */
+/** Tries one way after the other, for as long as the next one may lead further. */
 const approach = Effect.fnUntraced(function* (
   core: MemoryNetwork,
   kernel: Kernel,
@@ -96,16 +126,27 @@ const approach = Effect.fnUntraced(function* (
   hints: ReadonlyArray<string>
 ) {
   if (!kernel.running) return yield* new NetworkStoppedError()
-  const address = yield* addressFor(core, peer, hints)
+  const [first, ...others] = yield* routesTo(core, peer, hints)
+  core.path(kernel.peerId, peer).dials++
+  let found = yield* Effect.either(follow(core, kernel, peer, first))
+  for (const route of others) {
+    if (Either.isRight(found) || found.left._tag !== "DialFailedError") break
+    found = yield* Effect.either(follow(core, kernel, peer, route))
+  }
+  return yield* found
+})
+
+/** Waits the round trip, and for as long as nobody answers; then the way is free. */
+const follow = Effect.fnUntraced(function* (core: MemoryNetwork, kernel: Kernel, peer: PeerId, route: Route) {
+  const { address, relay } = route
   const [there, back] = [core.path(kernel.peerId, peer), core.path(peer, kernel.peerId)]
-  there.dials++
   core.record("dial", kernel.peerId, peer, address)
   const timeout = core.settings.dialTimeout
   const deadline = Duration.toMillis(timeout)
   const roundTrip = Math.min(there.latency + back.latency, deadline)
   if (roundTrip > 0) yield* pause(core, kernel, roundTrip)
-  const obstacle = roundTrip < deadline ? core.obstacle(kernel.peerId, peer) : "hang"
-  if (obstacle === "none") return address
+  const obstacle = roundTrip < deadline ? core.obstacle(kernel.peerId, peer, relay) : "hang"
+  if (obstacle === "none") return route
   if (obstacle !== "hang") return yield* new DialFailedError({ peerId: peer, address, code: obstacle.code })
   if (roundTrip < deadline) yield* pause(core, kernel, deadline - roundTrip)
   return yield* new DialTimeoutError({ peerId: peer, address, timeout })
@@ -116,7 +157,7 @@ const connect = (
   core: MemoryNetwork,
   kernel: Kernel,
   peer: PeerId,
-  address: string
+  { address, relay }: Route
 ): Effect.Effect<Channel, DialError, Scope.Scope> =>
   Effect.suspend((): Effect.Effect<Channel, DialError, Scope.Scope> => {
     const failed = (code: string) => Effect.fail(new DialFailedError({ peerId: peer, address, code }))
@@ -128,9 +169,9 @@ const connect = (
     if (protocol === undefined) return failed("UnsupportedProtocolError")
     const ends: Array<Channel> = []
     for (let copies = core.path(kernel.peerId, peer).duplicates; copies > 0; copies--) {
-      ends.push(core.open(kernel, listener, protocol))
+      ends.push(core.open(kernel, listener, protocol, relay))
     }
-    const channel = core.open(kernel, listener, protocol)
+    const channel = core.open(kernel, listener, protocol, relay)
     ends.push(channel)
     return Effect.as(
       Effect.addFinalizer(() => Effect.forEach(ends, (end) => end.close, { discard: true })),
@@ -143,7 +184,7 @@ const dialFrom =
   (peer: PeerId, hints: ReadonlyArray<string>): Effect.Effect<Channel, DialError, Scope.Scope> =>
     Effect.uninterruptibleMask((restore) =>
       restore(approach(core, kernel, peer, hints)).pipe(
-        Effect.flatMap((address) => connect(core, kernel, peer, address)),
+        Effect.flatMap((route) => connect(core, kernel, peer, route)),
         Effect.tapError((error) => Effect.sync(() => core.record("dialFailed", kernel.peerId, peer, error._tag)))
       )
     )
@@ -163,7 +204,9 @@ export const make = Effect.fnUntraced(function* (
   const kernel = yield* Effect.acquireRelease(register(core, peerId, options), (it) => core.stop(it))
   return {
     localPeerId: peerId,
-    listenAddresses: Effect.succeed([addressOf(peerId)]),
+    listenAddresses: Effect.succeed(
+      options.relays?.map((relay) => relayedAddressOf(peerId, relay)) ?? [addressOf(peerId)]
+    ),
     dial: dialFrom(core, kernel),
     incoming: kernel.incoming,
     disconnected: kernel.disconnected,

@@ -118,7 +118,10 @@ export const make = Effect.gen(function* () {
       if (isNew) guests.add(peerId)
       yield* actor.hail({ channel, scope: channelScope, hello, rest })
     }).pipe(
-      Effect.catchAll((error) => Effect.logDebug("a peer's hello failed", error)),
+      Effect.catchAll((error) => {
+        metrics.failure(error._tag)
+        return Effect.logDebug("a peer's hello failed", error)
+      }),
       Effect.annotateLogs({ package: "effect-remotes", module: "Transport", peer: candidate.peerId }),
       Effect.ensuring(
         Effect.sync(() => {

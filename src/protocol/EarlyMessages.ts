@@ -29,7 +29,7 @@ export interface EarlyMessages<A> {
   /** In rising order of their numbers, each once. */
   readonly held: ReadonlyArray<Arrived<A>>
   readonly bytes: number
-  /** Since when nothing was taken although something is held (ms since the Unix epoch); undefined when nothing is. */
+  /** Since when nothing was taken although something is held (ms of a clock that never goes back); undefined when nothing is. */
   readonly since: number | undefined
 }
 

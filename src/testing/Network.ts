@@ -116,6 +116,15 @@ export interface Service {
    * Either costs the channel.
    */
   readonly spoil: (from: Peers, to: Peers, how: "truncate" | "oversize") => Effect.Effect<void>
+  /**
+   * Makes dials succeed in vain: the channel is gone at once, or as soon as the listener has said more than one thing, which is its part
+   * of a handshake.
+   */
+  readonly dropDials: (from: Peers, to: Peers, when: "atOnce" | "answered" | "no") => Effect.Effect<void>
+  /** Takes a relay out of service: every channel through it is gone without a word, and dials through it fail. */
+  readonly cutRelay: (relay: string) => Effect.Effect<void>
+  /** Ends `cutRelay`; whoever had a place at the relay has it again. */
+  readonly mendRelay: (relay: string) => Effect.Effect<void>
   /** Makes dials to the peer fail at once with `DialFailedError` (code `ECONNREFUSED` by default). */
   readonly refuse: (peer: PeerId, code?: string) => Effect.Effect<void>
   /** Makes dials to the peer hang until their deadline. */
@@ -127,7 +136,7 @@ export interface Service {
    * address refuses dials, and its factory fails with `NetworkStoppedError`. A new factory may take its place at once.
    */
   readonly crash: (peer: PeerId) => Effect.Effect<void>
-  /** Ends every silence, delay, duplication, spoiling that is still to come, refusal and hang. */
+  /** Ends every silence, delay, duplication, dropping, spoiling that is still to come, refusal, hang and cut of a relay. */
   readonly restore: Effect.Effect<void>
 
   /** How many channels are open at one end at least, between these peers if they are given. */
@@ -188,12 +197,19 @@ const faults = (core: Core.MemoryNetwork) => {
         path.spoiling = how
       })
     )
+  const dropDials: Service["dropDials"] = (from, to, when) =>
+    fault(`dropDials: ${when}`, from, to, () =>
+      core.rule("dropDials", from, to, (path) => {
+        path.dropping = when
+      })
+    )
   const restore = Effect.all(
     [
       heal(),
       delay("all", "all", { latency: 0 }),
       duplicateDials("all", "all", 0),
       spoil("all", "all", "none"),
+      dropDials("all", "all", "no"),
       Effect.sync(() => core.openDoors())
     ],
     { discard: true }
@@ -204,7 +220,10 @@ const faults = (core: Core.MemoryNetwork) => {
     delay,
     duplicateDials,
     spoil,
+    dropDials,
     restore,
+    cutRelay: (relay: string) => fault(`cutRelay ${relay}`, "all", "all", () => core.cutRelay(relay)),
+    mendRelay: (relay: string) => fault(`mendRelay ${relay}`, "all", "all", () => core.mendRelay(relay)),
     cut: (a: Peers, b: Peers) => fault("cut", a, b, () => core.sever(a, b, "vanished")),
     reset: (a: Peers, b: Peers) => fault("reset", a, b, () => core.sever(a, b, "reset")),
     partition: (groups: ReadonlyArray<ReadonlyArray<PeerId>>, options?: Silence) =>

@@ -98,7 +98,14 @@ export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
 }
 
 /** A store that goes back in time makes the checker forget, so these are rarer than faults after which everything must be there. */
-const rare: Partial<Record<FaultKind, number>> = { rollback: 0.2, unsynced: 0.2, wipe: 0.2, giveUp: 0.3, flood: 0.5 }
+const rare: Partial<Record<FaultKind, number>> = {
+  rollback: 0.2,
+  unsynced: 0.2,
+  wipe: 0.2,
+  giveUp: 0.3,
+  flood: 0.5,
+  rateLimit: 0.5
+}
 
 const weightsOf = (faults: Exclude<Options["faults"], { readonly script: ReadonlyArray<Fault> }>) => {
   const weights: Array<readonly [FaultKind, number]> = []
@@ -119,12 +126,26 @@ const configOf = (seed: number): typeof RemotesConfig.Options.Encoded => {
   return {
     ...dice.oneOf([{}, {}, { maxPendingMessages: 15 }, { maxPendingBytes: 4096 }]),
     ...dice.oneOf([{}, {}, { streamInactivityTimeout: "5 seconds" }]),
-    ...dice.oneOf([{}, {}, { ackTimeout: "2 seconds", handshakeTimeout: "1 second" }])
+    ...dice.oneOf([{}, {}, { ackTimeout: "2 seconds", handshakeTimeout: "1 second" }]),
+    ...dice.oneOf([
+      {},
+      {},
+      { maxConnectionAttemptsPerMinute: 600 },
+      { maxMessagesPerSecond: 20 },
+      { maxInboundMessagesPerSecond: 20 }
+    ])
   }
 }
 
 const castOf = (seed: number): Plan["kernels"] =>
   new Map((seed % 3 === 0 ? ["alice", "bob", "carol"] : ["alice", "bob"]).map((name) => [name, undefined]))
+
+/** Some can be dialed themselves, others are behind a relay or two. */
+const relaysOf = (seed: number, names: ReadonlyArray<string>): Plan["relays"] => {
+  const dice = Dices.make(seed, "relays")
+  const relays = names.map((name) => [name, dice.oneOf([[], ["near"], ["near", "far"]])] as const)
+  return new Map(relays.filter(([, behind]) => behind.length > 0))
+}
 
 const hasScript = (faults: Options["faults"]): faults is { readonly script: ReadonlyArray<Fault> } =>
   faults !== undefined && "script" in faults
@@ -138,6 +159,8 @@ const planOf = (seed: number, options: Options): Plan => {
     workload,
     check,
     config: config ?? configOf(seed),
+    relays: relaysOf(seed, [...kernels.keys()]),
+    baseSpeaker: options.kernels === undefined && seed % 3 === 1 ? "zoe" : undefined,
     faults: hasScript(faults)
       ? faults.script
       : draw({ seed, kernels: [...kernels.keys()], seconds, weights: weightsOf(faults), every }),

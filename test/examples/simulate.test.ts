@@ -4,18 +4,20 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { fileURLToPath } from "node:url"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { finish } from "../support/program.ts"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { codeOf, finish, text } from "../support/program.ts"
 
 const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const main = pathOf("../simulate/main.ts")
 const sabotage = pathOf("../support/sabotage.ts")
 
-const simulate = (args: ReadonlyArray<string>, nodeOptions = "") =>
-  finish(
-    Command.make(process.execPath, "--conditions=effect-remotes-source", main, ...args).pipe(
-      Command.env({ NODE_OPTIONS: nodeOptions })
-    )
+const commandOf = (args: ReadonlyArray<string>, nodeOptions = "") =>
+  Command.make(process.execPath, "--conditions=effect-remotes-source", main, ...args).pipe(
+    Command.env({ NODE_OPTIONS: nodeOptions })
   )
+
+const simulate = (args: ReadonlyArray<string>, nodeOptions = "") => finish(commandOf(args, nodeOptions))
 
 const refused: ReadonlyArray<readonly [args: string, sentence: string]> = [
   ["--seeds 0", "--seeds must be a whole number from 1 to 1000000000, but is '0'."],
@@ -58,7 +60,29 @@ layer(NodeContext.layer)("simulate", (it) => {
         assert.match(out, new RegExp(`^${row} +\\d+ +\\d+ +\\d+ +0 +\\d+\\.\\d h +\\d+ ×$`, "m"))
       }
       assert.include(out, "40 runs in ")
-      assert.match(err, /40 of 40 seeds, \d+ messages, 0 anomalies/)
+      assert.match(err, /40 of 40 seeds \(1 to 40\), \d+ messages, 0 anomalies/)
+      assert.notInclude(out, "--from")
+    })
+  )
+
+  it.scoped("that is interrupted shows what it has, and how to go on, with exit code 130", () =>
+    Effect.gen(function* () {
+      const running = yield* Command.start(
+        commandOf(["--seeds", "100000", "--from", "11", "--mode", "protocol", "--workers", "1"])
+      )
+      const told = yield* Effect.fork(text(running.stdout))
+      yield* Stream.decodeText(running.stderr).pipe(
+        Stream.splitLines,
+        Stream.takeUntil((line) => line.includes(" of 100000 seeds (11 to ")),
+        Stream.runDrain
+      )
+      yield* Effect.fork(running.kill("SIGINT"))
+      const [out, code] = yield* Effect.all([Fiber.join(told), codeOf(running)])
+      assert.strictEqual(code, 130)
+      assert.match(out, /^all together +[1-9]\d* /m)
+      const [, from, left] = /^--from (\d+) --seeds (\d+) goes on where this ended$/m.exec(out) ?? []
+      assert.strictEqual(Number(from) + Number(left), 100_011)
+      assert.isAbove(Number(from), 11)
     })
   )
 

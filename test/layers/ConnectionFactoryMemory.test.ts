@@ -1003,6 +1003,78 @@ describe("Network", () => {
     )
   )
 
+  it.effect("cutRelay: what goes through it vanishes at both ends, and dials need another way until it is back", () =>
+    onNetwork(
+      Effect.gen(function* () {
+        const { alice, bob, network } = yield* pair({ relays: ["near", "far"] })
+        const by = (relay: string) => ConnectionFactoryMemory.relayedAddressOf(B, relay)
+        const dial = (...hints: ReadonlyArray<string>) => alice.dial(B, hints)
+        assert.deepStrictEqual(yield* bob.listenAddresses, [by("near"), by("far")])
+        assert.deepInclude(yield* Effect.flip(dial(...at(B))), { _tag: "DialFailedError", code: "ECONNREFUSED" })
+        assert.deepInclude(yield* Effect.flip(dial(by("other"))), { code: "NO_RESERVATION", address: by("other") })
+        const direct = yield* bob.dial(A, at(A))
+        const near = yield* dial(by("near"))
+        const far = yield* dial(by("far"))
+        assert.deepInclude(near, { relayed: true, address: by("near") })
+        assert.isFalse(direct.relayed)
+
+        yield* network.cutRelay("near")
+        assert.deepStrictEqual([near.status(), far.status(), direct.status()], ["reset", "open", "open"])
+        assert.deepInclude(yield* Effect.flip(dial(by("near"))), { code: "ECONNREFUSED" })
+        const around = yield* dial(by("near"), by("far"))
+        assert.strictEqual(around.address, by("far"))
+        assert.strictEqual(yield* network.dials(A, B), 6)
+
+        yield* network.mendRelay("near")
+        assert.strictEqual((yield* dial(by("near"))).address, by("near"))
+      })
+    )
+  )
+
+  it.effect("cutRelay: both sides of a relayed channel find it gone", () =>
+    onNetwork(
+      Effect.gen(function* () {
+        const { alice, bob, network } = yield* pair({ relays: ["near"] })
+        yield* alice.dial(B, [ConnectionFactoryMemory.relayedAddressOf(B, "near")])
+        const far = yield* accepted(bob)
+        assert.isTrue(far.relayed)
+        yield* network.cutRelay("near")
+        assert.deepStrictEqual(yield* far.ended, { by: "remote", clean: false, error: undefined })
+        yield* expectIdle
+      })
+    )
+  )
+
+  it.effect("dropDials: what was dialed is gone at once, or behind the first thing that its listener says", () =>
+    onNetwork(
+      Effect.gen(function* () {
+        const { alice, bob, network } = yield* pair()
+        yield* network.dropDials(A, B, "atOnce")
+        const [gone, unheard] = yield* join(alice, bob)
+        assert.deepStrictEqual([gone.status(), unheard.status()], ["reset", "reset"])
+
+        yield* network.dropDials(A, B, "answered")
+        const [near, far] = yield* join(alice, bob)
+        yield* say(near, "hello")
+        assert.deepStrictEqual(yield* hear(far), ["hello"])
+        yield* say(far, "answer")
+        yield* say(near, "message")
+        yield* settle
+        assert.deepStrictEqual(yield* hear(far), ["message"])
+        yield* say(far, "ACK")
+        yield* settle
+        assert.deepStrictEqual(yield* hear(near), ["answer"])
+        assert.deepStrictEqual([near.status(), far.status()], ["reset", "reset"])
+        yield* expectIdle
+
+        const [back] = yield* join(bob, alice)
+        yield* network.dropDials(A, B, "no")
+        const [open] = yield* join(alice, bob)
+        assert.deepStrictEqual([back.status(), open.status()], ["open", "open"])
+      })
+    )
+  )
+
   it.effect("restore: ends every lasting fault", () =>
     onNetwork(
       Effect.gen(function* () {
@@ -1011,11 +1083,16 @@ describe("Network", () => {
         yield* network.delay("all", B, { latency: "1 hour" })
         yield* network.duplicateDials(A, B, 1)
         yield* network.refuse(B)
+        yield* network.dropDials(A, B, "atOnce")
+        yield* network.cutRelay("near")
         yield* network.restore
+        yield* ConnectionFactoryMemory.make(C, { relays: ["near"] })
+        yield* alice.dial(C, [ConnectionFactoryMemory.relayedAddressOf(C, "near")])
+        assert.strictEqual(yield* network.openChannels(A, C), 1)
         const [near, far] = yield* join(alice, bob)
         yield* say(near, "hello")
         assert.deepStrictEqual(yield* hear(far), ["hello"])
-        assert.strictEqual(yield* network.openChannels(), 1)
+        assert.strictEqual(yield* network.openChannels(A, B), 1)
       })
     )
   )

@@ -65,52 +65,88 @@ const ask = (worker: Worker, order: unknown): Effect.Effect<unknown, HuntFailed>
     return Effect.sync(() => settle(() => undefined))
   })
 
+/** Which seeds are done, so that whoever is interrupted can be continued. */
+class Seeds {
+  private readonly underWay = new Set<number>()
+  private next: number
+
+  constructor(from: number) {
+    this.next = from
+  }
+
+  /** The first seed of a portion; `below` is where there are no more. */
+  take(size: number, below: number): { readonly from: number; readonly count: number } {
+    const from = this.next
+    const count = Math.min(size, below - from)
+    this.next += count
+    this.underWay.add(from)
+    return { from, count }
+  }
+
+  done(from: number): void {
+    this.underWay.delete(from)
+  }
+
+  isEmpty(below: number): boolean {
+    return this.next >= below
+  }
+
+  /** All seeds before this one are done. */
+  get firstOpen(): number {
+    return Math.min(this.next, ...this.underWay)
+  }
+}
+
 /** In place on a terminal, and a line from time to time elsewhere. */
-const showProgress = (tally: Tally, settings: Settings, seconds: number) =>
+const showProgress = (tally: Tally, seeds: Seeds, settings: Settings, seconds: number) =>
   Effect.sync(() => {
     const { anomalies, messages, runs } = tally.total
     const rate = seconds === 0 ? 0 : runs / seconds
-    const line = `${runs} of ${settings.seeds} seeds, ${messages} messages, ${anomalies} anomalies, ${rate.toFixed(1)} runs/s`
+    const size = portion[settings.mode]
+    const done = `${runs} of ${settings.seeds} seeds (${settings.from} to ${seeds.firstOpen - 1})`
+    const line = `${done}, ${messages} messages, ${anomalies} anomalies, ${rate.toFixed(1)} runs/s`
     if (process.stderr.isTTY) process.stderr.write(`\r${line}  `)
-    else if (runs % (10 * portion[settings.mode]) < portion[settings.mode]) process.stderr.write(`${line}\n`)
+    else if (runs <= size || runs % (10 * size) < size) process.stderr.write(`${line}\n`)
   })
 
 /** Runs all seeds, or as many as there is time for. */
 export const hunt = (settings: Settings): Effect.Effect<void, HuntFailed> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { faults, from, minutes, mode, repeat, seeds } = settings
+      const { faults, from, minutes, mode, repeat } = settings
       const isAll = faults.length === allFaultKinds.length
       const tally = Tallies.empty(faults)
       const began = yield* Clock.currentTimeMillis
       const deadline = minutes === 0 ? Infinity : began + minutes * 60_000
-      let next = from
+      const below = from + settings.seeds
+      const seeds = new Seeds(from)
       const share = Effect.gen(function* () {
         const worker = yield* openWorker
-        while (next < from + seeds && (yield* Clock.currentTimeMillis) < deadline) {
-          const order = {
-            mode,
-            from: next,
-            count: Math.min(portion[mode], from + seeds - next),
-            faults: isAll ? [] : faults
-          }
-          next += order.count
+        while (!seeds.isEmpty(below) && (yield* Clock.currentTimeMillis) < deadline) {
+          const order = { mode, ...seeds.take(portion[mode], below), faults: isAll ? [] : faults }
           const answer = yield* ask(worker, { ...order, repeat, explains: false })
           const { outcomes } = yield* Effect.orDie(Schema.decodeUnknown(Answer)(answer))
           for (const outcome of outcomes) {
             Tallies.add(tally, outcome)
             if (outcome.wrong.length > 0) yield* Console.log(`\nseed ${outcome.seed}: ${outcome.wrong.join("; ")}`)
           }
-          yield* showProgress(tally, settings, ((yield* Clock.currentTimeMillis) - began) / 1000)
+          seeds.done(order.from)
+          yield* showProgress(tally, seeds, settings, ((yield* Clock.currentTimeMillis) - began) / 1000)
+        }
+      })
+      const tellTable = Effect.gen(function* () {
+        const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+        yield* Console.log(`\n${Tallies.table(tally)}`)
+        yield* Console.log(`${tally.total.runs} runs in ${seconds.toFixed(0)} s with ${settings.workers} workers`)
+        if (seeds.firstOpen < below) {
+          yield* Console.log(`--from ${seeds.firstOpen} --seeds ${below - seeds.firstOpen} goes on where this ended`)
         }
       })
       yield* Effect.all(
         Array.from({ length: settings.workers }, () => share),
         { concurrency: "unbounded" }
-      )
-      const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-      yield* Console.log(`\n${Tallies.table(tally)}`)
-      yield* Console.log(`${tally.total.runs} runs in ${seconds.toFixed(0)} s with ${settings.workers} workers`)
+      ).pipe(Effect.onInterrupt(() => tellTable))
+      yield* tellTable
       const found = tally.failed.toSorted((a, b) => a - b)
       if (found.length === 0) return
       if (mode === "real") yield* tellStories(found.slice(0, maxStories), isAll ? [] : faults)

@@ -1,9 +1,9 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
+import { monotonic } from "../../internal/monotonic.ts"
 import * as GiveUp from "../../protocol/GiveUp.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
@@ -65,13 +65,16 @@ export const watchForGiveUp = Effect.fnUntraced(function* ({ core, giveUp, link,
   let state = GiveUp.initial
 
   const note = (event: GiveUp.Event): Effect.Effect<void> =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      state = GiveUp.step(state, SendWindow.pending(core.window) === 0 ? "Rest" : event, now)
-      const decision = GiveUp.decide(policy, state, now)
-      if (decision._tag === "GiveUp") due.unsafeOpen()
-      else if (decision.until === undefined) deadline.disarm()
-      else deadline.armOnce()
-    })
+    Effect.clockWith((clock) =>
+      Effect.sync(() => {
+        const now = monotonic(clock)
+        state = GiveUp.step(state, SendWindow.pending(core.window) === 0 ? "Rest" : event, now)
+        const decision = GiveUp.decide(policy, state, now)
+        if (decision._tag === "GiveUp") due.unsafeOpen()
+        else if (decision.until === undefined) deadline.disarm()
+        else deadline.armOnce()
+      })
+    )
   // A state seen twice is no attempt that failed.
   const waiting = Effect.suspend(() => note(eventOf(seen, seen)))
   const deadline = yield* makeDeadline(Duration.millis(policy._tag === "After" ? policy.millis : 0), waiting)
@@ -81,7 +84,7 @@ export const watchForGiveUp = Effect.fnUntraced(function* ({ core, giveUp, link,
   const giver = Effect.gen(function* () {
     yield* due.await
     due.unsafeClose()
-    const decision = GiveUp.decide(policy, state, yield* Clock.currentTimeMillis)
+    const decision = GiveUp.decide(policy, state, monotonic(yield* Effect.clock))
     if (decision._tag === "Wait") return
     yield* Effect.logWarning(`giving the peer up: ${decision.reason}`)
     yield* giveUp(decision.reason, () => state.since !== undefined)

@@ -1,7 +1,7 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
+import { monotonic } from "../../internal/monotonic.ts"
 import * as Credit from "../../protocol/Credit.ts"
 import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
 import type { LinkEvent } from "../../services/Transport.ts"
@@ -50,13 +50,15 @@ const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArr
 
 /** Has the deadline for what is missing run as long as it is, from when it was noticed or anything was taken last. */
 const watchGap = ({ core, gapDeadline }: Converser, channel: OpenChannel, tookAny: boolean) =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    if (core.channel !== channel) return
-    const { since } = channel.early
-    channel.early = EarlyMessages.wait(channel.early, now, tookAny)
-    if (channel.early.since === undefined) gapDeadline.disarm()
-    else if (channel.early.since !== since) gapDeadline.arm()
-  })
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      if (core.channel !== channel) return
+      const { since } = channel.early
+      channel.early = EarlyMessages.wait(channel.early, monotonic(clock), tookAny)
+      if (channel.early.since === undefined) gapDeadline.disarm()
+      else if (channel.early.since !== since) gapDeadline.arm()
+    })
+  )
 
 /** Ends a channel whose peer does what it must not. */
 const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string) =>
@@ -116,7 +118,7 @@ export const onReminded = (converser: Converser, number: number) =>
     const { config, core } = converser
     const { channel } = core
     if (channel?.number !== number) return
-    const now = yield* Clock.currentTimeMillis
+    const now = monotonic(yield* Effect.clock)
     const passed = EarlyMessages.pass(channel.early, core.received, now, Duration.toMillis(config.gapTimeout))
     if (passed === undefined) return
     const objection = strangerViolation(converser, passed.taken)

@@ -15,7 +15,8 @@ const gauge = (name: string, description: string) => {
 }
 
 const failures = Metric.counter("effect_remotes_failures_total", {
-  description: "attempts that failed and channels that were lost, by the kind of the error",
+  description:
+    "attempts that failed, the hellos of peers included, and channels that were lost, by the kind of the error",
   incremental: true
 })
 

@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -8,6 +7,7 @@ import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionErr
 import { ProbeTimeoutError, StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
 import { Gate, type Restore } from "../../internal/gate.ts"
 import type { Inbox } from "../../internal/inbox.ts"
+import { monotonic } from "../../internal/monotonic.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import type * as Liveness from "../../protocol/Liveness.ts"
 import * as Probe from "../../protocol/Probe.ts"
@@ -49,7 +49,10 @@ const inactivityLimit = ({ streamInactivityTimeout }: Limits) => Duration.max(st
 /** Of two sides with the same limit one is first; to the other the end of so quiet a stream means the same. */
 const quiet = 0.9
 
-/** When something last moved, and since when a write waits; fields, because they are set with every batch. */
+/**
+ * When something last moved, and since when a write waits, in milliseconds of a clock that never goes back; fields, because they
+ * are set with every batch.
+ */
 interface Activity {
   movedAt: number
   writingSince: number | undefined
@@ -76,19 +79,17 @@ const watch = (channel: Channel, activity: Activity, limits: Limits) => {
   const idleLimit = Duration.toMillis(inactivity)
   const writeLimit = Duration.toMillis(limits.writeTimeout)
   const { peerId } = channel
-  const look: Effect.Effect<WriteTimeoutError | StreamInactivityTimeoutError> = Effect.flatMap(
-    Clock.currentTimeMillis,
-    (now) => {
-      const idleLeft = activity.movedAt + idleLimit - now
-      const writeLeft = (activity.writingSince ?? now) + writeLimit - now
-      if (activity.writingSince !== undefined && writeLeft <= 0) {
-        return Effect.succeed(new WriteTimeoutError({ peerId, timeout: limits.writeTimeout }))
-      }
-      if (idleLeft <= 0) return Effect.succeed(new StreamInactivityTimeoutError({ peerId, timeout: inactivity }))
-      // A write that begins during this sleep is due no earlier than its end, because the sleep is never longer.
-      return Effect.zipRight(Effect.sleep(Math.min(idleLeft, writeLeft)), look)
+  const look: Effect.Effect<WriteTimeoutError | StreamInactivityTimeoutError> = Effect.clockWith((clock) => {
+    const now = monotonic(clock)
+    const idleLeft = activity.movedAt + idleLimit - now
+    const writeLeft = (activity.writingSince ?? now) + writeLimit - now
+    if (activity.writingSince !== undefined && writeLeft <= 0) {
+      return Effect.succeed(new WriteTimeoutError({ peerId, timeout: limits.writeTimeout }))
     }
-  )
+    if (idleLeft <= 0) return Effect.succeed(new StreamInactivityTimeoutError({ peerId, timeout: inactivity }))
+    // A write that begins during this sleep is due no earlier than its end, because the sleep is never longer.
+    return Effect.zipRight(Effect.sleep(Math.min(idleLeft, writeLeft)), look)
+  })
   return look
 }
 
@@ -115,19 +116,19 @@ export const openChannel = Effect.fnUntraced(function* (options: {
 }) {
   const { channel, experience, inbox, limits, number, scope } = options
   const clock = yield* Effect.clock
-  const now = clock.unsafeCurrentTimeMillis()
+  const now = monotonic(clock)
   const activity: Activity = { movedAt: now, writingSince: undefined }
   let heard = false
 
   // The link's writer and the answers to probes share the channel, which has room for one writer.
   const writing = new Gate()
   const write = (frames: Uint8Array, restore: Restore) => {
-    activity.writingSince = clock.unsafeCurrentTimeMillis()
+    activity.writingSince = monotonic(clock)
     path.wrote(frames.length)
     metrics.framesSent(Frame.count(frames))
     metrics.bytesSent(frames.length)
     const end = <A, E>(outcome: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-      activity.movedAt = clock.unsafeCurrentTimeMillis()
+      activity.movedAt = monotonic(clock)
       activity.writingSince = undefined
       writing.leave()
       return outcome
@@ -166,7 +167,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   const holdBack = makeHoldBack(clock, limits, signOfLife)
 
   const take = (arrived: ReadonlyArray<Uint8Array>) => {
-    activity.movedAt = clock.unsafeCurrentTimeMillis()
+    activity.movedAt = monotonic(clock)
     const frames = arrived.filter((frame) => !Probe.isProbe(frame))
     if (frames.length > 0) inbox.offer({ _tag: "Frames", channel: number, frames }, weigh(frames))
     path.heard({ answer: frames.length < arrived.length && Probe.hasAnswer(arrived), other: frames.length > 0 })
@@ -187,7 +188,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   )
   const ended = (error: LinkError) => {
     const timeout = inactivityLimit(limits)
-    const silence = clock.unsafeCurrentTimeMillis() - activity.movedAt
+    const silence = monotonic(clock) - activity.movedAt
     return options.onEnd(
       silence >= quiet * Duration.toMillis(timeout)
         ? new StreamInactivityTimeoutError({ peerId: channel.peerId, timeout })

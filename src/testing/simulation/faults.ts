@@ -1,50 +1,12 @@
 import * as Effect from "effect/Effect"
-import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
-import type { PeerId } from "../../protocol/PeerId.ts"
 import type * as Network from "../Network.ts"
-import * as ConnectionFactoryMemory from "../../layers/ConnectionFactoryMemory.ts"
 import type { Chaos } from "./chaos.ts"
-import type { History } from "./history.ts"
 import type { Fault, FaultKind } from "./kinds.ts"
-import type { Life } from "./life.ts"
-import type { Site } from "./site.ts"
-
-/**
- * What faults work on.
- *
- * @internal
- */
-export interface World {
-  readonly network: Network.Service
-  readonly sites: ReadonlyMap<string, Site>
-  readonly history: History
-  /** How slow the network is when nothing is wrong with it. */
-  readonly ordinary: Network.Delay
-  /** Notes that a fault of this kind has had an effect. */
-  readonly happened: (kind: FaultKind) => void
-  /** How many dials to the peer failed so far. */
-  readonly failedDials: (peer: PeerId) => number
-  /** Names what is handed in by a fault. */
-  readonly fresh: () => number
-}
-
-interface Scene extends World {
-  readonly fault: Fault
-  readonly site: Site
-  readonly other: Site
-  readonly a: PeerId
-  readonly b: PeerId
-}
-
-type Act = (scene: Scene) => Effect.Effect<void>
+import { dropDials, exceedLimits, sayMany } from "./limits.ts"
+import type { Act, Scene, World } from "./scene.ts"
+import { during, ifSo, inside, reopen } from "./scene.ts"
 
 const sleep = (millis: number) => Effect.sleep(millis)
-
-/** Holds for as long as the fault lasts. */
-const during =
-  (begin: Act, end: Act): Act =>
-  (scene) =>
-    Effect.zipRight(Effect.zipRight(begin(scene), sleep(scene.fault.lasts)), end(scene))
 
 /** It has happened if there was a channel to do it to. */
 const onChannel =
@@ -111,15 +73,6 @@ const slow = (change: (scene: Scene) => Network.Delay): Act =>
     )
   )
 
-const ifSo = (scene: Scene, effect: Effect.Effect<boolean>) =>
-  Effect.map(effect, (did) => {
-    if (did) scene.happened(scene.fault.kind)
-  })
-
-/** What is done in a kernel that may not be there. */
-const inside = <E>(site: Site, work: (life: Life) => Effect.Effect<unknown, E>) =>
-  Effect.suspend(() => (site.isUp() ? Effect.isSuccess(site.within(work)) : Effect.succeed(false)))
-
 /** It goes on with an older store, if there is a copy by then. */
 const goBack: Act = (scene) =>
   Effect.gen(function* () {
@@ -132,10 +85,30 @@ const goBack: Act = (scene) =>
     yield* site.start
   })
 
-const reopen = (life: Life, peer: PeerId): Effect.Effect<void, NetworkStoppedError> =>
-  life.transport.reconnectPeer(peer, [ConnectionFactoryMemory.addressOf(peer)])
+/** It has happened if a channel went through the relay, or if a dial failed meanwhile that was to go through it. */
+const loseRelay: Act = (scene) =>
+  Effect.gen(function* () {
+    const { failedDials, fault, happened, network, other, site } = scene
+    const behind = site.relays === undefined ? other : site
+    const relays = behind.relays ?? []
+    const relay = relays[Math.floor(fault.strength * relays.length)]
+    if (relay === undefined) return
+    const open = yield* network.openChannels()
+    const failed = failedDials(behind.peerId)
+    yield* network.cutRelay(relay)
+    const hasCut = (yield* network.openChannels()) < open
+    yield* sleep(fault.lasts)
+    if (hasCut || failedDials(behind.peerId) > failed) happened(fault.kind)
+    yield* network.mendRelay(relay)
+  })
 
 const floodSize = 30
+
+/** How far a clock is set wrong: back, or ahead, by seconds to ten minutes. */
+const clockError = (strength: number): number => {
+  const wrong = 2 * strength - 1
+  return Math.sign(wrong || 1) * Math.round(1000 + 600_000 * Math.abs(wrong) ** 3)
+}
 
 const acts: Record<FaultKind, Act> = {
   cut: onChannel(({ a, b, network }) => network.cut(a, b)),
@@ -164,15 +137,16 @@ const acts: Record<FaultKind, Act> = {
   delay: slow(({ fault }) => ({ latency: 50 + 1500 * fault.strength })),
   jitter: slow(({ fault }) => ({ latency: 5, jitter: 50 + 1500 * fault.strength })),
   trickle: slow(({ fault }) => ({ latency: 5, bytesPerSecond: 100 + 900 * fault.strength })),
-  reorder: onChannel(({ a, b, fault, network, ordinary, other, site }) =>
+  reorder: onChannel((scene) =>
     Effect.gen(function* () {
+      const { a, b, fault, network, ordinary, other, site } = scene
       yield* network.delay(a, b, { latency: 800 + 2000 * fault.strength })
       yield* network.cut(a, b)
       yield* inside(site, ({ transport }) => transport.resetAllBackoffs)
       // The dial takes the way there and back once; then the hello is on its way.
       yield* sleep(850 + 2000 * fault.strength)
       yield* network.delay(a, b, ordinary)
-      yield* inside(other, (life) => reopen(life, a))
+      yield* inside(other, reopen(scene, a))
     })
   ),
   slowReader: handler("isSlow"),
@@ -184,13 +158,14 @@ const acts: Record<FaultKind, Act> = {
     ({ a, network }) => network.hang(a),
     ({ a, network }) => network.welcome(a)
   ),
+  droppedDial: dropDials,
   duplicateDial: (scene) => {
     const { a, b, fault, happened, network } = scene
     return Effect.gen(function* () {
       yield* network.duplicateDials(a, b, 1 + Math.round(2 * fault.strength))
       yield* network.cut(a, b)
       const before = yield* network.dials(a, b)
-      yield* inside(scene.site, (life) => reopen(life, b))
+      yield* inside(scene.site, reopen(scene, b))
       yield* sleep(fault.lasts)
       if ((yield* network.dials(a, b)) > before) happened(fault.kind)
       yield* network.duplicateDials(a, b, 0)
@@ -201,7 +176,7 @@ const acts: Record<FaultKind, Act> = {
       const { a, b, happened, network, other, site } = scene
       const before = [yield* network.dials(a, b), yield* network.dials(b, a)] as const
       yield* network.cut(a, b)
-      yield* Effect.all([inside(site, (life) => reopen(life, b)), inside(other, (life) => reopen(life, a))], {
+      yield* Effect.all([inside(site, reopen(scene, b)), inside(other, reopen(scene, a))], {
         concurrency: 2
       })
       yield* sleep(100)
@@ -210,24 +185,9 @@ const acts: Record<FaultKind, Act> = {
     }),
   truncated: onChannel(({ a, b, network }) => network.spoil(a, b, "truncate")),
   oversized: onChannel(({ a, b, network }) => network.spoil(a, b, "oversize")),
-  relayCut: atDoor(
-    ({ a, network }) => Effect.zipRight(network.cut(a, "all"), network.refuse(a, "NO_RESERVATION")),
-    ({ a, network }) => network.welcome(a)
-  ),
-  flood: (scene) =>
-    ifSo(
-      scene,
-      Effect.suspend(() => {
-        const number = scene.fresh()
-        return inside(scene.site, (life) =>
-          Effect.forEach(
-            Array.from({ length: floodSize }, (_, index) => `flood-${number}-${index}`),
-            (text) => life.send(scene.other.name, text),
-            { concurrency: "unbounded", discard: true }
-          )
-        )
-      })
-    ),
+  relayCut: loseRelay,
+  flood: (scene) => ifSo(scene, sayMany(scene, floodSize)),
+  rateLimit: exceedLimits,
   handlerThrows: handler("throws"),
   handlerRejects: handler("rejects"),
   handlerBusy: handler("isBusy"),
@@ -262,7 +222,7 @@ const acts: Record<FaultKind, Act> = {
   clockJump: (scene) =>
     Effect.gen(function* () {
       const { fault, happened, site } = scene
-      const millis = Math.round(1000 + 600_000 * fault.strength ** 3)
+      const millis = clockError(fault.strength)
       site.jump(millis)
       happened(fault.kind)
       yield* sleep(fault.lasts)
@@ -295,7 +255,7 @@ const acts: Record<FaultKind, Act> = {
         inside(site, ({ transport }) => transport.closeConnection(b))
       )
       yield* sleep(fault.lasts)
-      yield* inside(site, (life) => reopen(life, b))
+      yield* inside(site, reopen(scene, b))
     }),
   restart: (scene) =>
     Effect.gen(function* () {
@@ -318,5 +278,13 @@ export const play = (world: World, fault: Fault): Effect.Effect<void> => {
   const other = world.sites.get(fault.other)
   if (site === undefined || other === undefined || site === other) return Effect.void
   const scene = { ...world, fault, site, other, a: site.peerId, b: other.peerId }
-  return Effect.zipRight(sleep(fault.at), acts[fault.kind](scene))
+  const { weather } = world
+  const act = Effect.zipRight(
+    Effect.sync(() => weather.begin()),
+    Effect.ensuring(
+      acts[fault.kind](scene),
+      Effect.sync(() => weather.end())
+    )
+  )
+  return Effect.zipRight(sleep(fault.at), act)
 }

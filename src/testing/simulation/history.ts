@@ -49,6 +49,8 @@ export class History {
   readonly sent = new Map<string, Sent>()
   readonly outcomes: Array<Outcome> = []
   readonly problems: Array<string> = []
+  /** When a message was committed by its receiver, in virtual time. */
+  readonly committedAt = new Map<string, number>()
   /** Kernels that went on with an older disk, and kernels that went on with none. */
   readonly restored = new Set<string>()
   readonly wiped = new Set<string>()

@@ -67,6 +67,10 @@ export interface Birth {
   readonly chaos: Chaos
   readonly history: History
   readonly peers: ReadonlyMap<string, PeerId>
+  /** By which relays alone it can be reached; undefined where it can be dialed itself. */
+  readonly relays: ReadonlyArray<string> | undefined
+  /** Where a kernel is. */
+  readonly hintsFor: (peerId: PeerId) => ReadonlyArray<string>
   /** What is committed, and what a turn is about to commit. */
   readonly committed: () => ReadonlyArray<Entry>
   readonly preparing: Array<Entry>
@@ -96,13 +100,13 @@ const enter = (store: RemoteStore["Type"], preparing: Array<Entry>, entry: Entry
   })
 
 const sending = (birth: Birth, life: Pick<Life, "store" | "remotes" | "peerIdOf">): Life["send"] => {
-  const { history, name, now, preparing } = birth
+  const { hintsFor, history, name, now, preparing } = birth
   const { peerIdOf, remotes, store } = life
   return (to, message) =>
     Effect.gen(function* () {
       const delivery = deliveryOf(message)
       const peerId = peerIdOf(to)
-      const options = { hints: [ConnectionFactoryMemory.addressOf(peerId)] }
+      const options = { hints: hintsFor(peerId) }
       const handle = yield* Effect.catchTag(
         (yield* remotes).get(peerId, options),
         "InvalidPeerIdError",
@@ -170,7 +174,7 @@ const witnessed = (birth: Birth, life: Life, port: KernelPort["Type"]): KernelPo
  */
 export const start = (birth: Birth): Effect.Effect<Life, unknown, Network | Scope.Scope> =>
   Effect.gen(function* () {
-    const { committed, config, disk, keySeed, name, peers, preparing, program } = birth
+    const { committed, config, disk, keySeed, name, peers, preparing, program, relays } = birth
     const network = yield* Network
     const self = yield* Deferred.make<Life>()
     const port = Layer.effect(
@@ -192,7 +196,7 @@ export const start = (birth: Birth): Effect.Effect<Life, unknown, Network | Scop
       RemotesDurable.layer.pipe(
         Layer.provide(port),
         Layer.provideMerge(TransportLinks.layer),
-        Layer.provideMerge(ConnectionFactoryMemory.layer),
+        Layer.provideMerge(ConnectionFactoryMemory.layerWith(relays === undefined ? {} : { relays })),
         Layer.provideMerge(RemoteIdentityStored.layer({ keySeed })),
         Layer.provideMerge(RemoteStoreMemory.layerDisk(disk)),
         Layer.provide(RemotesConfig.layer(config)),

@@ -15,6 +15,8 @@ export interface Remains {
   /** Which messages of others it refused, by sender and text. */
   readonly refused: ReadonlySet<string>
   readonly failure: Cause.Cause<unknown> | undefined
+  /** Whether it speaks the base profile, which has no word for a refusal. */
+  readonly isBase?: boolean
 }
 
 /**
@@ -32,7 +34,7 @@ interface Way {
   readonly received: ReadonlyArray<string>
   /** When one of the two last went back in time: what was said until then may be lost with its memory, but never doubled. */
   readonly forgotten: number
-  /** What the receiver refused, and then gave up to say so. */
+  /** What the receiver refused, and then gave up to say so, or cannot say. */
   readonly unsaid: ReadonlySet<string>
 }
 
@@ -42,7 +44,7 @@ const wayFrom = (history: History, from: Remains, to: Remains): Way => ({
   sent: [...history.sent.values()].filter((it) => it.from === from.name && it.to === to.name),
   received: to.committed.flatMap((it) => (it._tag === "Received" && it.from === from.name ? [it.text] : [])),
   forgotten: lastOf(history, [from.name, to.name]),
-  unsaid: history.givenUp.has(`${to.name}>${from.name}`) ? to.refused : new Set()
+  unsaid: from.isBase === true || history.givenUp.has(`${to.name}>${from.name}`) ? to.refused : new Set()
 })
 
 const doubled = ({ received }: Way): ReadonlyArray<string> => {

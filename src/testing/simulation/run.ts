@@ -25,7 +25,7 @@ import * as VirtualTime from "../VirtualTime.ts"
 import type { ChaosEvent } from "./chaos.ts"
 import * as Chaos from "./chaos.ts"
 import * as Dices from "./dice.ts"
-import type { World } from "./faults.ts"
+import * as BaseSpeakers from "./baseSpeaker.ts"
 import { play } from "./faults.ts"
 import { Fibers } from "./fibers.ts"
 import { History } from "./history.ts"
@@ -34,10 +34,12 @@ import type { Life, Program } from "./life.ts"
 import { textOf } from "./life.ts"
 import type { Remains } from "./oracle.ts"
 import { judge, letterKey } from "./oracle.ts"
+import type { World } from "./scene.ts"
 import type { Site } from "./site.ts"
 import * as Sites from "./site.ts"
 import type { TraceEvent } from "./trace.ts"
 import { Trace } from "./trace.ts"
+import { Weather } from "./weather.ts"
 import { isSettled, obedient, talk } from "./workload.ts"
 
 /**
@@ -54,6 +56,10 @@ export interface Plan {
   /** Looks at the kernels once everything is settled; gives what is wrong. */
   readonly check: ((kernels: Kernels) => ReadonlyArray<string>) | undefined
   readonly config: typeof RemotesConfig.Options.Encoded
+  /** By which relays alone kernels can be reached; the others can be dialed themselves. */
+  readonly relays: ReadonlyMap<string, ReadonlyArray<string>>
+  /** The name of a further peer that speaks the base profile to the first of the kernels, if there is one. */
+  readonly baseSpeaker: string | undefined
   readonly faults: ReadonlyArray<Fault>
   /** For how long kernels talk and faults begin, in seconds. */
   readonly seconds: number
@@ -165,6 +171,7 @@ interface Cast {
   readonly sites: ReadonlyMap<string, Site>
   readonly happened: Map<FaultKind, number>
   readonly world: World
+  readonly baseSpeaker: BaseSpeakers.BaseSpeaker | undefined
 }
 
 const ordinary = { latency: 3, jitter: 2 }
@@ -178,7 +185,9 @@ const makeCast = (plan: Plan, time: VirtualTime.VirtualTime): Effect.Effect<Cast
     const failedDials = new Map<PeerId, number>()
     const note = (kind: FaultKind) => void happened.set(kind, (happened.get(kind) ?? 0) + 1)
     const peers = new Map<string, PeerId>()
-    for (const name of plan.kernels.keys()) peers.set(name, yield* peerIdOf(name))
+    const { baseSpeaker, relays } = plan
+    const names = [...plan.kernels.keys(), ...(baseSpeaker === undefined ? [] : [baseSpeaker])]
+    for (const name of names) peers.set(name, yield* peerIdOf(name))
     const nameOf = (peer: string) => [...peers].find(([, it]) => it === peer)?.[0] ?? peer
     const network = yield* Network.make({
       logSize: 0,
@@ -188,6 +197,10 @@ const makeCast = (plan: Plan, time: VirtualTime.VirtualTime): Effect.Effect<Cast
         if (event === "dialFailed" && to !== "all") failedDials.set(to, (failedDials.get(to) ?? 0) + 1)
       }
     })
+    const hintsFor = (peer: PeerId): ReadonlyArray<string> =>
+      relays.get(nameOf(peer))?.map((relay) => ConnectionFactoryMemory.relayedAddressOf(peer, relay)) ?? [
+        ConnectionFactoryMemory.addressOf(peer)
+      ]
     const sites = new Map<string, Site>()
     for (const [name, program] of plan.kernels) {
       const dice = Dices.make(seed, `kernel ${name}`)
@@ -201,6 +214,8 @@ const makeCast = (plan: Plan, time: VirtualTime.VirtualTime): Effect.Effect<Cast
             program: program ?? obedient(Dices.make(seed, `handler ${name}`)),
             config,
             peers,
+            relays: relays.get(name),
+            hintsFor,
             time,
             chaos: Chaos.none(dice, (what) => note(chaosKinds[what])),
             history,
@@ -216,12 +231,32 @@ const makeCast = (plan: Plan, time: VirtualTime.VirtualTime): Effect.Effect<Cast
       network,
       sites,
       history,
+      weather: new Weather(time.now),
+      config,
+      hintsFor,
       ordinary,
       happened: note,
       failedDials: (peer) => failedDials.get(peer) ?? 0,
       fresh: () => ++count
     }
-    return { plan, time, history, trace, sites, happened, world }
+    const [to] = sites.values()
+    const speaker =
+      baseSpeaker === undefined || to === undefined
+        ? undefined
+        : yield* Effect.provideService(
+            BaseSpeakers.make({
+              name: baseSpeaker,
+              peerId: yield* peerIdOf(baseSpeaker),
+              to,
+              dice: Dices.make(seed, baseSpeaker),
+              world,
+              now: time.now,
+              isOver: () => time.now() >= plan.seconds * 1000
+            }),
+            Network.Network,
+            network
+          )
+    return { plan, time, history, trace, sites, happened, world, baseSpeaker: speaker }
   })
 
 const kernelsOf = ({ sites }: Cast): Kernels => {
@@ -255,6 +290,7 @@ const trouble = (cast: Cast) =>
     const isOver = () => time.now() >= plan.seconds * 1000
     yield* world.network.delay("all", "all", ordinary)
     for (const site of sites.values()) yield* site.start
+    if (cast.baseSpeaker !== undefined) yield* Effect.forkIn(cast.baseSpeaker.speak, scope)
     const dice = Dices.make(plan.seed, "workload")
     const rest = 2000 + 60_000 * dice.next()
     const talks = ways(sites).map(([from, { name: to }]) =>
@@ -278,9 +314,7 @@ const calm = ({ sites, world }: Cast) =>
       yield* site.start
     }
     yield* Effect.forEach(ways(sites), ([from, to]) => {
-      const meet = from.within(({ transport }) =>
-        transport.reconnectPeer(to.peerId, [ConnectionFactoryMemory.addressOf(to.peerId)])
-      )
+      const meet = from.within(({ transport }) => transport.reconnectPeer(to.peerId, world.hintsFor(to.peerId)))
       return Effect.retry(meet, { times: 3 })
     })
   })
@@ -297,10 +331,10 @@ const lastWords = ({ sites }: Cast) =>
     { concurrency: "unbounded", discard: true }
   )
 
-const settledAll = ({ sites }: Cast) =>
+const settledAll = ({ baseSpeaker, sites }: Cast) =>
   Effect.map(
     Effect.forEach(ways(sites), ([from, to]) => isSettled(from, to.name)),
-    (all) => all.every(Boolean)
+    (all) => all.every(Boolean) && (baseSpeaker?.isSettled() ?? true)
   )
 
 const settle = (cast: Cast) =>
@@ -411,12 +445,15 @@ const playIn = (time: VirtualTime.VirtualTime, plan: Plan): Effect.Effect<Result
     yield* within(settle(cast), settleWithin, `not everything has an outcome ${settleWithin} s after the last fault`)
     if (wrong.length > 0) wrong.push(...((yield* within(statusOf(cast), 1, "no kernel tells how it is")) ?? []))
     const remains = yield* within(remainsOf(cast), 60, "a store cannot be read")
-    if (wrong.length === 0 && remains !== undefined) wrong.push(...judge(cast.history, remains))
+    if (wrong.length === 0 && remains !== undefined) wrong.push(...judge(cast.history, [...remains, ...saidBy(cast)]))
     if (wrong.length === 0) wrong.push(...(plan.check?.(kernelsOf(cast)) ?? []))
     wrong.push(...(yield* leftovers(cast, within, fibers)))
     cast.trace.add("end", wrong.join(" "))
     return resultOf(cast, wrong)
   })
+
+const saidBy = ({ baseSpeaker }: Cast): ReadonlyArray<Remains> =>
+  baseSpeaker === undefined ? [] : [baseSpeaker.remains()]
 
 const nothing: Omit<Result, "wrong"> = {
   hash: "",

@@ -19,6 +19,7 @@ import type { VirtualTime } from "../VirtualTime.ts"
 import type { Chaos } from "./chaos.ts"
 import { strikes } from "./chaos.ts"
 import type { Entry, History } from "./history.ts"
+import { keyOf } from "./history.ts"
 import type { Life, Program } from "./life.ts"
 import * as Lives from "./life.ts"
 import { Processor } from "./processor.ts"
@@ -32,6 +33,8 @@ import type { Trace } from "./trace.ts"
 export interface Site {
   readonly name: string
   readonly peerId: PeerId
+  /** By which relays alone it can be reached; undefined where it can be dialed itself. */
+  readonly relays: ReadonlyArray<string> | undefined
   readonly chaos: Chaos
   readonly committed: () => ReadonlyArray<Entry>
   readonly isUp: () => boolean
@@ -56,7 +59,7 @@ export interface Site {
   readonly sleep: () => void
   /** Gives how much waited for it. */
   readonly wake: () => number
-  /** The kernel's clock, not the time that passes, goes wrong by as many milliseconds more. */
+  /** The kernel's clock, not the time that passes, goes wrong by as many milliseconds more; its monotonic clock is as ever. */
   readonly jump: (millis: number) => void
 }
 
@@ -70,6 +73,8 @@ export interface SiteOptions {
   readonly program: Program
   readonly config: typeof RemotesConfig.Options.Encoded
   readonly peers: ReadonlyMap<string, PeerId>
+  readonly relays: ReadonlyArray<string> | undefined
+  readonly hintsFor: (peerId: PeerId) => ReadonlyArray<string>
   readonly time: VirtualTime
   readonly chaos: Chaos
   readonly history: History
@@ -114,10 +119,9 @@ export const make = Effect.fnUntraced(function* (
   const now = () => time.now() + offset
   const clock: VirtualTime["clock"] = {
     ...time.clock,
+    // Whoever sets a clock sets what time of day it tells; the monotonic one goes on as it was.
     unsafeCurrentTimeMillis: now,
-    unsafeCurrentTimeNanos: () => BigInt(Math.round(now() * 1e6)),
-    currentTimeMillis: Effect.sync(now),
-    currentTimeNanos: Effect.sync(() => BigInt(Math.round(now() * 1e6)))
+    currentTimeMillis: Effect.sync(now)
   }
   const inProcess = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.withScheduler(Effect.withClock(effect, clock), processor)
@@ -177,6 +181,7 @@ export const make = Effect.fnUntraced(function* (
     for (const entry of preparing) {
       trace.add(name, `commits ${describe(entry)}`)
       if (entry._tag === "Sent") history.note({ ...entry, from: name, state: "accepted", at: time.now() })
+      if (entry._tag === "Received") history.committedAt.set(keyOf(entry.from, name, entry.text), time.now())
     }
     committed = preparing.length === 0 ? committed : [...committed, ...preparing.splice(0)]
     if (!wantsCopy) return Effect.void
@@ -232,6 +237,7 @@ export const make = Effect.fnUntraced(function* (
   return {
     name,
     peerId,
+    relays: options.relays,
     chaos,
     committed: () => committed,
     isUp: () => isUp,

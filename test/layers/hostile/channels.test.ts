@@ -26,8 +26,23 @@ const bytes = (...values: ReadonlyArray<number>) => Uint8Array.from(values)
 const message = (seq: unknown) => ({ seq, method: "deliver", params: ["bringOutYourDead"] })
 const reply = { method: "deliver", params: ["message", "ro-1", { methargs: { body: "", slots: [] }, result: "rp+1" }] }
 
+/** The hello of one that says how much it has room for. */
+const limitedHello = {
+  method: "handshake",
+  params: {
+    incarnationId: "evil",
+    extensions: { ...hello("evil").params.extensions, limits: { frame: 1000, messages: 10, bytes: 4000 } }
+  }
+}
+
+interface Violation {
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly greeting?: unknown
+}
+
 /** What is written once the handshake is done; each of these costs the writer its channel. */
-const violations: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }> = [
+const violations: ReadonlyArray<Violation> = [
   { name: "a sequence number that jumps ahead", bytes: json(message(7)) },
   { name: "a sequence number of 0", bytes: json(message(0)) },
   { name: "a negative sequence number", bytes: json(message(-1)) },
@@ -57,7 +72,14 @@ const violations: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Ar
   { name: "an object that is nothing but a prototype", bytes: framed('{"__proto__":{"seq":1,"method":"deliver"}}') },
   { name: "a number and an ACK in the prototype only", bytes: framed('{"__proto__":{"ack":1},"constructor":1}') },
   { name: "a first message that makes no sense", bytes: json({ seq: 1, method: "constructor", params: [] }) },
-  { name: "a message without parameters", bytes: json({ seq: 1, method: "deliver" }) }
+  { name: "a message without parameters", bytes: json({ seq: 1, method: "deliver" }) },
+  {
+    name: "credit for more than it announced",
+    greeting: limitedHello,
+    bytes: json({ credit: { messages: 11, bytes: 4001 } })
+  },
+  { name: "negative credit", greeting: limitedHello, bytes: json({ credit: { messages: -1, bytes: 0 } }) },
+  { name: "credit of 2^53", greeting: limitedHello, bytes: json({ credit: { messages: 2 ** 53, bytes: 0 } }) }
 ]
 
 const scene = <E, R>(
@@ -75,14 +97,14 @@ const scene = <E, R>(
   })
 
 describe("A stranger on a channel: its channel ends, and nothing else does, for", () => {
-  for (const { bytes, name } of violations) {
+  for (const { bytes, greeting, name } of violations) {
     it.scoped(name, () =>
       Effect.gen(function* () {
         const before = yield* failures("ProtocolViolationError")
         const lines: Array<Line> = []
         const { alice } = yield* scene((attacker, alice) =>
           Effect.gen(function* () {
-            const line = yield* enter(attacker, alice)
+            const line = yield* enter(attacker, alice, greeting)
             lines.push(line)
             yield* write(line, bytes)
           })
@@ -121,6 +143,7 @@ describe("A stranger at the door gets no channel, and nobody else loses one, for
     it.scoped(name, () =>
       Effect.gen(function* () {
         const lines: Array<Line> = []
+        const before = yield* failures("ProtocolViolationError")
         const { alice, bob } = yield* scene((attacker, alice) =>
           Effect.gen(function* () {
             const line = yield* knock(attacker, alice)
@@ -136,6 +159,7 @@ describe("A stranger at the door gets no channel, and nobody else loses one, for
           (yield* alice.transport.peers).map(({ peerId }) => peerId),
           [bob.peerId]
         )
+        assert.strictEqual((yield* failures("ProtocolViolationError")) - before, 1)
       }).pipe(Effect.provide(layerNetwork))
     )
   }
@@ -145,6 +169,7 @@ describe("A stranger that takes its time", () => {
   it.scoped("a hello of a byte a second ends at the deadline of the handshake", () =>
     Effect.gen(function* () {
       const lines: Array<Line> = []
+      const before = yield* failures("HandshakeTimeoutError")
       const bytes = json(hello("evil"))
       yield* scene((attacker, alice) =>
         Effect.gen(function* () {
@@ -159,6 +184,7 @@ describe("A stranger that takes its time", () => {
       assert.strictEqual(lines[0]?.channel.status(), "open")
       yield* TestClock.adjust("8 seconds")
       assert.strictEqual(lines[0]?.channel.status(), "reset")
+      assert.strictEqual((yield* failures("HandshakeTimeoutError")) - before, 1)
     }).pipe(Effect.provide(layerNetwork))
   )
 
