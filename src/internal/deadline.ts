@@ -1,9 +1,9 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
+import type { Timers } from "./timers.ts"
 
 /**
- * A deadline that is armed and disarmed by setting a field; one fiber watches it.
+ * A deadline that is armed and disarmed by setting a field.
  *
  * @internal
  */
@@ -18,34 +18,19 @@ export interface Deadline {
 /**
  * @internal
  */
-export const makeDeadline = Effect.fnUntraced(function* (after: Duration.Duration, onExpire: Effect.Effect<void>) {
-  const clock = yield* Clock.clockWith(Effect.succeed)
+export const makeDeadline = (
+  { clock, make }: Timers,
+  after: Duration.Duration,
+  onExpire: Effect.Effect<void>
+): Deadline => {
   const millis = Duration.toMillis(after)
-  const armed = Effect.unsafeMakeLatch(false)
-  let dueAt: number | undefined
-  const watch: Effect.Effect<void> = Effect.suspend(() => {
-    if (dueAt === undefined) {
-      armed.unsafeClose()
-      return armed.await
-    }
-    const left = dueAt - clock.unsafeCurrentTimeMillis()
-    if (left > 0) return Effect.sleep(left)
-    dueAt = undefined
-    return onExpire
-  })
-  yield* Effect.forkScoped(Effect.forever(watch))
-  const arm = () => {
-    dueAt = clock.unsafeCurrentTimeMillis() + millis
-    armed.unsafeOpen()
-  }
-  const deadline: Deadline = {
+  const timer = make(onExpire)
+  const arm = () => timer.set(clock.unsafeCurrentTimeMillis() + millis)
+  return {
     arm,
     armOnce: () => {
-      if (dueAt === undefined) arm()
+      if (timer.at() === undefined) arm()
     },
-    disarm: () => {
-      dueAt = undefined
-    }
+    disarm: () => timer.set(undefined)
   }
-  return deadline
-})
+}
