@@ -7,7 +7,19 @@ import { both } from "./both.ts"
 import { cpu } from "./cpu.ts"
 import { commitToAck, roundTrip } from "./latency.ts"
 import { durable, memory } from "./oneWay.ts"
+import { peers } from "./peers.ts"
 import { resume } from "./resume.ts"
 import { sizes } from "./sizes.ts"
 
-export const rows: ReadonlyArray<Row> = [durable, memory, sizes, both, roundTrip, commitToAck, cpu, resume, backlog]
+export const rows: ReadonlyArray<Row> = [
+  durable,
+  memory,
+  sizes,
+  both,
+  roundTrip,
+  commitToAck,
+  cpu,
+  resume,
+  peers,
+  backlog
+]

@@ -20,6 +20,7 @@ const handlers = WorkerRunner.layerSerialized(KernelRequest, {
   Acknowledged: (how) => Effect.flatMap(Kernel, (kernel) => kernel.acknowledged(how)),
   Resume: (how) => Effect.flatMap(Kernel, (kernel) => kernel.resume(how)),
   Enqueue: (how) => Effect.flatMap(Kernel, (kernel) => kernel.enqueue(how)),
+  Flood: ({ size }) => Effect.flatMap(Kernel, (kernel) => kernel.flood(size)),
   Started: () => Effect.map(Kernel, ({ startMillis }) => ({ millis: startMillis }))
 })
 

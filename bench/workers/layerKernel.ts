@@ -7,6 +7,7 @@ import * as ER from "effect-remotes"
 import { RemoteStoreSql } from "effect-remotes/sql"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -17,7 +18,7 @@ import * as Frame from "../../src/protocol/Frame.ts"
 import * as WireMessage from "../../src/protocol/WireMessage.ts"
 import { makeWatch, observed, type Watch } from "./observed.ts"
 import { makePort, type Answers } from "./port.ts"
-import type { Connect, Enqueue, KernelOptions, Resume, Send } from "./requests.ts"
+import type { Chatter, Connect, Enqueue, KernelOptions, Resume, Send } from "./requests.ts"
 
 type HowMany = Pick<Send, "count" | "size">
 
@@ -36,6 +37,9 @@ export class Kernel extends Context.Tag("bench/Kernel")<
     readonly acknowledged: (how: HowMany) => Effect.Effect<Latencies>
     readonly resume: (how: HowMany) => Effect.Effect<typeof Resume.success.Type>
     readonly enqueue: (how: HowMany & Pick<Enqueue, "peerId">) => Effect.Effect<{ readonly millis: number }>
+    readonly chat: (how: Pick<Chatter, "perSecond" | "seconds" | "size">) => Effect.Effect<Latencies>
+    /** Never ends by itself. */
+    readonly flood: (size: number) => Effect.Effect<never>
     readonly startMillis: number
   }
 >() {}
@@ -91,7 +95,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
 
     const sendTo = Effect.fnUntraced(function* (
       handle: ER.RemoteHandle.RemoteHandleService,
-      { count, size, turns: most }: HowMany & { readonly turns: number }
+      { count, size, target = "sink", turns: most }: HowMany & { readonly turns: number; readonly target?: string }
     ) {
       const pace = paceOf(size)
       const filling = "x".repeat(size)
@@ -101,7 +105,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
             let receipt: ER.RemoteHandle.Receipt | undefined
             for (let index = 0; index < messages; index += 1) {
               const head = `${sent++}:`
-              receipt = yield* handle.deliver(message("sink", head + filling.slice(head.length)))
+              receipt = yield* handle.deliver(message(target, head + filling.slice(head.length)))
             }
             return receipt
           })
@@ -127,6 +131,12 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
       const started = performance.now()
       yield* Effect.asVoid(sendTo(handle, { count, size, turns: Infinity }))
       return { millis: performance.now() - started }
+    }, Effect.orDie)
+
+    const flood = Effect.fnUntraced(function* (size: number) {
+      const handle = yield* peer
+      yield* sendTo(handle, { count: Infinity, size, target: "drain", turns: paceOf(size).turns })
+      return yield* Effect.never
     }, Effect.orDie)
 
     const resume = Effect.fnUntraced(function* ({ count, size }: HowMany) {
@@ -164,6 +174,36 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
       )
     }, Effect.orDie)
 
+    /** At a steady pace, beginning anywhere in it: who waits for one message sends the next one nevertheless. */
+    const chat = Effect.fnUntraced(function* ({
+      perSecond,
+      seconds,
+      size
+    }: Pick<Chatter, "perSecond" | "seconds" | "size">) {
+      const handle = yield* peer
+      const body = "x".repeat(size)
+      const micros: Array<number> = []
+      const pause = 1000 / perSecond
+      const say = Effect.gen(function* () {
+        const started = performance.now()
+        const receipt = yield* handle.deliver(message("hello", body))
+        yield* receipt.acknowledged
+        micros.push((performance.now() - started) * 1000)
+      })
+      const first = performance.now() + Math.random() * pause
+      const sayAt = (index: number) =>
+        Effect.suspend(() => Effect.delay(say, Duration.millis(first + index * pause - performance.now())))
+      yield* Effect.forEach(
+        Array.from({ length: perSecond * seconds }, (_, index) => index),
+        sayAt,
+        {
+          concurrency: "unbounded",
+          discard: true
+        }
+      )
+      return { micros }
+    }, Effect.orDie)
+
     return Kernel.of({
       whereabouts: Effect.map(transport.listenAddresses, ([address = ""]) => ({
         peerId: remotes.localPeerId,
@@ -175,9 +215,17 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
       acknowledged,
       resume,
       enqueue,
+      chat,
+      flood,
       startMillis: performance.now() - started
     })
   })
+
+/** They are there against floods, and are lower than what goes through here. */
+const unlimited = { maxInboundMessagesPerSecond: Infinity, maxInboundBytesPerSecond: Infinity }
+
+/** A quarter of all places is kept for peers that a kernel knows. */
+const placesFor = (strangers: number) => ({ maxConcurrentConnections: Math.ceil((strangers * 4) / 3) + 1 })
 
 /** A kernel on TCP, alone on its address. */
 export const layerKernel = (options: KernelOptions) =>
@@ -199,9 +247,7 @@ export const layerKernel = (options: KernelOptions) =>
             maxPendingMessages: options.maxPendingMessages,
             maxPendingBytes: Math.max(64 * 1_048_576, 1024 * options.maxPendingMessages),
             maxMessageSize: 2 * 1_048_576,
-            // They are there against floods, and are lower than what goes through here.
-            maxInboundMessagesPerSecond: Infinity,
-            maxInboundBytesPerSecond: Infinity
+            ...(options.crowd === undefined ? unlimited : placesFor(options.crowd))
           })
         ),
         Layer.provide(Logger.minimumLogLevel(LogLevel.Error))

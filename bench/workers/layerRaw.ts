@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createLibp2p } from "libp2p"
-import { common } from "../../src/layers/libp2p/node.ts"
+import { common, connectionManager } from "../../src/layers/libp2p/node.ts"
 import { protocols, serveAll } from "./rawServer.ts"
 import * as RawWays from "./rawWays.ts"
 import type { RawEcho, RawSend } from "./requests.ts"
@@ -26,22 +26,29 @@ export class Raw extends Context.Tag("bench/Raw")<
   }
 >() {}
 
-const makeNode = (seed: string) =>
+/** A node on TCP, with the options of a kernel's for so many peers. */
+export const makeNode = (seed: string, crowd = 100) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const options = await common(Buffer.from(seed, "hex"))
       const services = { identify: identify(), ping: ping() }
       const addresses = { listen: ["/ip4/127.0.0.1/tcp/0"] }
-      const node = await createLibp2p({ ...options, addresses, transports: [tcp()], services })
+      const node = await createLibp2p({
+        ...options,
+        addresses,
+        transports: [tcp()],
+        connectionManager: connectionManager(crowd),
+        services
+      })
       await node.start()
       return node
     }),
     (node) => Effect.promise(async () => node.stop())
   )
 
-const make = (seed: string) =>
+const make = (seed: string, crowd?: number) =>
   Effect.gen(function* () {
-    const node = yield* makeNode(seed)
+    const node = yield* makeNode(seed, crowd)
     yield* Effect.promise(() => serveAll(node))
     let connection: Connection | undefined
 
@@ -77,4 +84,4 @@ const make = (seed: string) =>
   })
 
 /** A node on TCP, alone on its address. */
-export const layerRaw = (seed: string) => Layer.scoped(Raw, make(seed))
+export const layerRaw = (seed: string, crowd?: number) => Layer.scoped(Raw, make(seed, crowd))

@@ -13,8 +13,8 @@ import * as Path from "node:path"
 import type { Bench } from "../Row.ts"
 import { BenchFailed } from "../Row.ts"
 import type { WorkerFailed } from "./failure.ts"
-import type { KernelOptions, KernelRequest, RawRequest } from "./requests.ts"
-import { BootKernel, BootRaw, Connect, Usage, Whereabouts } from "./requests.ts"
+import type { CrowdRequest, KernelOptions, KernelRequest, RawRequest } from "./requests.ts"
+import { BootCrowd, BootKernel, BootRaw, Connect, Usage, Whereabouts } from "./requests.ts"
 
 const flags = ["--conditions=effect-remotes-source", "--disable-warning=ExperimentalWarning", "--expose-gc"]
 
@@ -43,6 +43,7 @@ export interface Process<Request extends Schema.TaggedRequest.All> {
 }
 export type KernelProcess = Process<KernelRequest>
 export type RawProcess = Process<RawRequest>
+export type CrowdProcess = Pick<Process<CrowdRequest>, "ask">
 
 /** A kernel of ours in a process of its own, until the scope closes. */
 export const kernel = (bench: Bench, options: KernelOptions): Effect.Effect<KernelProcess, WorkerFailed, Scope.Scope> =>
@@ -52,10 +53,17 @@ export const kernel = (bench: Bench, options: KernelOptions): Effect.Effect<Kern
   )
 
 /** A bare libp2p node in a process of its own, until the scope closes. */
-export const raw = (bench: Bench, seed: string): Effect.Effect<RawProcess, WorkerFailed, Scope.Scope> =>
-  Worker.makeSerialized<RawRequest>({ initialMessage: () => new BootRaw({ seed }) }).pipe(
+export const raw = (bench: Bench, seed: string, crowd?: number): Effect.Effect<RawProcess, WorkerFailed, Scope.Scope> =>
+  Worker.makeSerialized<RawRequest>({ initialMessage: () => new BootRaw({ seed, crowd }) }).pipe(
     fork(bench, "raw.ts"),
     Effect.map(({ executeEffect }) => ({ ask: executeEffect, usage: executeEffect(new Usage()) }))
+  )
+
+/** Nobody yet, in a process of its own, until the scope closes. */
+export const crowd = (bench: Bench): Effect.Effect<CrowdProcess, WorkerFailed, Scope.Scope> =>
+  Worker.makeSerialized<CrowdRequest>({ initialMessage: () => new BootCrowd({}) }).pipe(
+    fork(bench, "crowd.ts"),
+    Effect.map(({ executeEffect }) => ({ ask: executeEffect }))
   )
 
 /** Two processes of a kind that are connected; `near` has dialed `far`. */
@@ -64,7 +72,7 @@ export interface Two<Process> {
   readonly far: Process
 }
 
-const seeds = { near: "a1".repeat(32), far: "b2".repeat(32) } as const
+export const seeds = { near: "a1".repeat(32), far: "b2".repeat(32) } as const
 
 const limit = 10_000
 

@@ -12,7 +12,7 @@ import { syncs } from "./syncs.ts"
 import { endWithParent, usage } from "./usage.ts"
 
 const handlers = WorkerRunner.layerSerialized(RawRequest, {
-  InitialMessage: ({ seed }) => layerRaw(seed),
+  InitialMessage: ({ crowd, seed }) => layerRaw(seed, crowd),
   Usage: () => usage,
   Whereabouts: () => Effect.flatMap(Raw, (raw) => raw.whereabouts),
   Connect: ({ address }) => Effect.flatMap(Raw, (raw) => raw.connect(address)),

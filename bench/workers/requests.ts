@@ -34,7 +34,9 @@ export const KernelOptions = Schema.Struct({
   /** The SQLite file; undefined for the store in memory. */
   file: Schema.UndefinedOr(Schema.String),
   maxPendingMessages: Schema.Number,
-  dials: Schema.Boolean
+  dials: Schema.Boolean,
+  /** How many peers it is for, if it is for a crowd: then the limits on what a peer may send are in force as well. */
+  crowd: Schema.optional(Schema.Number)
 })
 export type KernelOptions = typeof KernelOptions.Type
 
@@ -85,6 +87,13 @@ export class Enqueue extends Schema.TaggedRequest<Enqueue>()("Enqueue", {
   failure: Schema.Never
 }) {}
 
+/** Delivers messages as fast as they are taken, until it is interrupted. */
+export class Flood extends Schema.TaggedRequest<Flood>()("Flood", {
+  payload: { size: Schema.Number },
+  success: Schema.Void,
+  failure: Schema.Never
+}) {}
+
 /** How long this kernel took to start. */
 export class Started extends Schema.TaggedRequest<Started>()("Started", {
   payload: {},
@@ -102,12 +111,17 @@ export const KernelRequest = Schema.Union(
   Acknowledged,
   Resume,
   Enqueue,
+  Flood,
   Started
 )
 export type KernelRequest = typeof KernelRequest.Type
 
 export class BootRaw extends Schema.TaggedRequest<BootRaw>()("InitialMessage", {
-  payload: { seed: Schema.String },
+  payload: {
+    seed: Schema.String,
+    /** How many peers it is for, if it is for a crowd. */
+    crowd: Schema.optional(Schema.Number)
+  },
   success: Schema.Void,
   failure: Schema.Never
 }) {}
@@ -141,3 +155,26 @@ export class Syncs extends Schema.TaggedRequest<Syncs>()("Syncs", {
 
 export const RawRequest = Schema.Union(BootRaw, Usage, Whereabouts, Connect, RawSend, RawEcho, Syncs)
 export type RawRequest = typeof RawRequest.Type
+
+export class BootCrowd extends Schema.TaggedRequest<BootCrowd>()("InitialMessage", {
+  payload: {},
+  success: Schema.Void,
+  failure: Schema.Never
+}) {}
+
+/** Starts so many kernels of ours, or bare nodes, each of which connects, has a message acknowledged, and stays. */
+export class Gather extends Schema.TaggedRequest<Gather>()("Gather", {
+  payload: { kind: Schema.Literal("kernels", "raws"), count, peerId: Schema.String, address: Schema.String },
+  success: Timed,
+  failure: Schema.Never
+}) {}
+
+/** Has every kernel of the crowd deliver messages at this pace; gives how long each took to be acknowledged. */
+export class Chatter extends Schema.TaggedRequest<Chatter>()("Chatter", {
+  payload: { perSecond: Schema.Number, seconds: Schema.Number, size: Schema.Number },
+  success: Latencies,
+  failure: Schema.Never
+}) {}
+
+export const CrowdRequest = Schema.Union(BootCrowd, Gather, Chatter)
+export type CrowdRequest = typeof CrowdRequest.Type

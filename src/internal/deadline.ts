@@ -1,10 +1,9 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import { monotonic } from "./monotonic.ts"
+import type * as Effect from "effect/Effect"
+import type { Timers } from "./timers.ts"
 
 /**
- * A deadline that is armed and disarmed by setting a field; one fiber watches it. Setting the wall clock does not move it.
+ * A deadline that is armed and disarmed by setting a field. Setting the wall clock does not move it.
  *
  * @internal
  */
@@ -19,34 +18,15 @@ export interface Deadline {
 /**
  * @internal
  */
-export const makeDeadline = Effect.fnUntraced(function* (after: Duration.Duration, onExpire: Effect.Effect<void>) {
-  const clock = yield* Clock.clockWith(Effect.succeed)
+export const makeDeadline = ({ make }: Timers, after: Duration.Duration, onExpire: Effect.Effect<void>): Deadline => {
   const millis = Duration.toMillis(after)
-  const armed = Effect.unsafeMakeLatch(false)
-  let dueAt: number | undefined
-  const watch: Effect.Effect<void> = Effect.suspend(() => {
-    if (dueAt === undefined) {
-      armed.unsafeClose()
-      return armed.await
-    }
-    const left = dueAt - monotonic(clock)
-    if (left > 0) return Effect.sleep(left)
-    dueAt = undefined
-    return onExpire
-  })
-  yield* Effect.forkScoped(Effect.forever(watch))
-  const arm = () => {
-    dueAt = monotonic(clock) + millis
-    armed.unsafeOpen()
-  }
-  const deadline: Deadline = {
+  const timer = make(onExpire)
+  const arm = () => timer.setIn(millis)
+  return {
     arm,
     armOnce: () => {
-      if (dueAt === undefined) arm()
+      if (!timer.isSet()) arm()
     },
-    disarm: () => {
-      dueAt = undefined
-    }
+    disarm: timer.unset
   }
-  return deadline
-})
+}

@@ -14,6 +14,7 @@ import { ResourceLimitError } from "../errors/TransportError.ts"
 import * as OcapUrl from "../protocol/OcapUrl.ts"
 import * as PeerId from "../protocol/PeerId.ts"
 import * as RelayPool from "../protocol/RelayPool.ts"
+import { makeClockwork } from "../internal/timers.ts"
 import { KernelPort } from "../services/KernelPort.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
 import { Remotes } from "../services/Remotes.ts"
@@ -48,6 +49,7 @@ export const make = Effect.gen(function* () {
   const port = yield* KernelPort
   const scope = yield* Effect.scope
   const committer = yield* makeCommitter(store)
+  const clockwork = yield* makeClockwork
   const departures = yield* FiberSet.make()
   const depart = yield* FiberSet.runtime(departures)()
   const entries = new Map<PeerId.PeerId, Entry>()
@@ -102,6 +104,7 @@ export const make = Effect.gen(function* () {
               identity,
               config,
               committer,
+              clockwork,
               mayRecord,
               redemptions,
               forget: () => forget(link.peerId),

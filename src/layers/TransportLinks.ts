@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import { makeClockwork } from "../internal/timers.ts"
 import * as Credit from "../protocol/Credit.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import * as Slots from "../protocol/Slots.ts"
@@ -57,6 +58,7 @@ export const make = Effect.gen(function* () {
   const limits = Credit.limitsFor(config.maxMessageSize)
   const speaker = { incarnationId, process: yield* makeProcessName, store, limits }
   const doorkeeper = yield* makeDoorkeeper(config)
+  const clockwork = yield* makeClockwork
   const linksScope = yield* Scope.fork(yield* Effect.scope, { _tag: "Parallel" })
   const links = new Map<PeerId, Entry>()
   const contacts = yield* Mailbox.make<Link>()
@@ -80,7 +82,10 @@ export const make = Effect.gen(function* () {
           Effect.suspend(() => (guests.delete(peerId) ? Effect.asVoid(contacts.offer(link)) : Effect.void))
         const onIdle = Effect.asVoid(FiberSet.run(greetings, dismiss(peerId)))
         const actor = yield* Effect.interruptible(
-          Scope.extend(makeLink({ peerId, config, factory, speaker, doorkeeper, onContact, onIdle }), linkScope)
+          Scope.extend(
+            makeLink({ peerId, config, factory, speaker, doorkeeper, clockwork, onContact, onIdle }),
+            linkScope
+          )
         ).pipe(Effect.onError(() => Scope.close(linkScope, Exit.void)))
         const entry = { actor, scope: linkScope }
         links.set(peerId, entry)

@@ -3,17 +3,18 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { makeDeadline } from "../../src/internal/deadline.ts"
+import { makeClockwork } from "../../src/internal/timers.ts"
 import { makeWrongClock } from "../support/wrongClock.ts"
 
 describe("a deadline", () => {
   const scene = Effect.gen(function* () {
     const clock = yield* makeWrongClock
     let passed = 0
-    const deadline = yield* clock.within(
-      makeDeadline(
-        Duration.millis(50),
-        Effect.sync(() => void passed++)
-      )
+    const clockwork = yield* clock.within(makeClockwork)
+    const deadline = makeDeadline(
+      yield* clockwork.within(yield* Effect.scope),
+      Duration.millis(50),
+      Effect.sync(() => void passed++)
     )
     return { clock, deadline, passed: () => passed }
   })

@@ -104,7 +104,12 @@ export const make = Effect.fnUntraced(function* (input: Options.Given, ours: Rea
   const relays = yield* readRelays(options.relays)
   const isAllowed = WsGater.make([...options.allowedWsHosts, ...WsGater.plainHosts(Relays.addresses(relays))])
   const keySeed = Redacted.value(identity.keySeed)
-  const node = yield* Node.make({ keySeed, isAllowed, transports: allTransports(options, ours) })
+  const node = yield* Node.make({
+    keySeed,
+    isAllowed,
+    places: config.maxConcurrentConnections,
+    transports: allTransports(options, ours)
+  })
   const addresses = yield* Node.readAddresses(node, allAddresses(options))
 
   const stopped = yield* Deferred.make<never, NetworkStoppedError>()

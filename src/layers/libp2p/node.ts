@@ -92,15 +92,23 @@ export const common = async (keySeed: Uint8Array): Promise<Libp2pOptions> => ({
   connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }
 })
 
+/** Libp2p's default: what connections that never become a channel have to share where there are few places for peers. */
+const fewestConnections = 300
+
 /**
+ * For a kernel with so many places for peers: each may have two connections, because two that dial each other at once do.
+ *
  * Libp2p's own redials, of peers with a tag that it gives to relays, are off: no retries, and none of them at a time.
+ *
+ * @internal
  */
-const connectionManager = {
+export const connectionManager = (places: number): NonNullable<Libp2pOptions["connectionManager"]> => ({
   reconnectRetries: 0,
   maxParallelReconnects: 0,
+  maxConnections: Math.max(fewestConnections, 2 * places),
   inboundConnectionThreshold: 100,
   maxIncomingPendingConnections: 100
-}
+})
 
 /** All that is not ours, and so may be wrong about a node, is a transport: two of a kind, or one that is none. */
 const setUp = <A>(create: () => Promise<A>): Effect.Effect<A, InvalidOptionsError> =>
@@ -117,6 +125,8 @@ export interface Options {
   readonly isAllowed: (address: Multiaddr) => boolean
   /** Beside the circuit relay's, which every node has. */
   readonly transports: ReadonlyArray<TransportFactory>
+  /** How many peers may have a channel at once. */
+  readonly places: number
 }
 
 /**
@@ -124,13 +134,18 @@ export interface Options {
  *
  * @internal
  */
-export const make = ({ isAllowed, keySeed, transports: more }: Options): Effect.Effect<Node, InvalidOptionsError> =>
+export const make = ({
+  isAllowed,
+  keySeed,
+  places,
+  transports: more
+}: Options): Effect.Effect<Node, InvalidOptionsError> =>
   setUp(async () =>
     createLibp2p({
       ...(await common(keySeed)),
       transports: [...more, Circuit.make],
       connectionGater: { denyDialMultiaddr: (address) => !isAllowed(address) },
-      connectionManager,
+      connectionManager: connectionManager(places),
       services: { identify: identify(), ping: ping(), transports }
     })
   )

@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
@@ -7,6 +6,7 @@ import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { RemotePendingError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
+import type { Clockwork } from "../../internal/timers.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { Receipt, RemoteHandleService, RemoteStatus } from "../../services/RemoteHandle.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -45,6 +45,7 @@ export interface HandleOptions {
   readonly identity: RemoteIdentity["Type"]
   readonly config: Options
   readonly committer: Committer
+  readonly clockwork: Clockwork
   readonly mayRecord: () => boolean
   /** What the peer was asked for before. */
   readonly redemptions: ReadonlyArray<StoredRedemption>
@@ -91,7 +92,8 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   let stopped = false
 
   const wake = () => awake.unsafeOpen()
-  const clock = yield* Clock.clockWith(Effect.succeed)
+  const timers = yield* options.clockwork.within(yield* Effect.scope)
+  const { clock } = timers
   const acceptTimes = makeAcceptTimes(core, clock)
   const tally = yield* makeTally(core)
   const notify = () => {
@@ -107,8 +109,9 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     // The commit may have counted anew what is pending.
     makeRoom()
   })
-  const lookForExpired = yield* makeExpiring({
+  const lookForExpired = makeExpiring({
     core,
+    timers,
     store,
     participant,
     onEnded: () => {
@@ -138,22 +141,26 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   })
   const rejectRedemptions = redemptions.reject
 
-  const ackDeadline = yield* makeDeadline(
+  const ackDeadline = makeDeadline(
+    timers,
     Duration.times(config.ackTimeout, 0.5),
     Effect.suspend(() => onAckDeadline(converser, wake))
   )
-  const delayedAck = yield* makeDeadline(
+  const delayedAck = makeDeadline(
+    timers,
     config.ackDelay,
     Effect.sync(() => {
       if (core.channel !== undefined) core.channel.ackDue = true
       wake()
     })
   )
-  const gapDeadline = yield* makeDeadline(
+  const gapDeadline = makeDeadline(
+    timers,
     config.gapTimeout,
     Effect.suspend(() => (core.channel === undefined ? Effect.void : link.remind(core.channel.number)))
   )
-  const tidy = yield* makeDeadline(
+  const tidy = makeDeadline(
+    timers,
     tidyDelay,
     Effect.catchAll(store.transaction(store.enlist(participant)), (error) =>
       Effect.logWarning("settled messages stay in the store for now", error)
@@ -166,7 +173,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     port,
     identity,
     config,
-    pacer: yield* makePacer(config.maxMessagesPerSecond, wake),
+    pacer: makePacer(timers, config.maxMessagesPerSecond, wake),
     participant,
     redemptions,
     ackDeadline,
@@ -183,7 +190,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   }
 
   const giveUpIf = makeGiveUp(converser)
-  const watch = yield* watchForGiveUp({ core, link, policy: config.giveUp, giveUp: giveUpIf })
+  const watch = yield* watchForGiveUp({ core, link, timers, policy: config.giveUp, giveUp: giveUpIf })
 
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -229,9 +236,12 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
         watch.rest
       ),
     status,
-    changes: Stream.merge(Stream.void, Stream.merge(newest(link.changes), Stream.fromPubSub(news))).pipe(
-      Stream.mapEffect(() => status)
-    )
+    // Not made before somebody asks: a kernel with many peers would have as many streams that nobody reads.
+    get changes() {
+      return Stream.merge(Stream.void, Stream.merge(newest(link.changes), Stream.fromPubSub(news))).pipe(
+        Stream.mapEffect(() => status)
+      )
+    }
   }
   const actor: HandleActor = {
     handle,

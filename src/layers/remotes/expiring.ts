@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { DeliveryExpiredError } from "../../errors/RemoteError.ts"
-import { makeAlarm } from "../../internal/alarm.ts"
+import type { Timers } from "../../internal/timers.ts"
 import * as Expiry from "../../protocol/Expiry.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Core } from "./Core.ts"
@@ -52,22 +52,26 @@ const expire = (core: Core, store: RemoteStore["Type"], participant: Participant
  *
  * @internal
  */
-export const makeExpiring = Effect.fnUntraced(function* ({
+export const makeExpiring = ({
   core,
   onEnded,
   participant,
-  store
+  store,
+  timers
 }: {
   readonly core: Core
   readonly store: RemoteStore["Type"]
   readonly participant: Participant
   /** There is room, and the writer may go on. */
   readonly onEnded: () => void
-}) {
-  const clock = yield* Clock.clockWith(Effect.succeed)
+  readonly timers: Timers
+}) => {
   const look = () => {
     core.deadlines = Expiry.trim(core.deadlines, core.window.sent)
-    alarm.set(Expiry.nextAt(core.deadlines, core.window.sent))
+    const at = Expiry.nextAt(core.deadlines, core.window.sent)
+    // A deadline is a time of day. Whoever sets the wall clock meanwhile is found out when the timer rings, or a day later.
+    if (at === undefined) alarm.unset()
+    else alarm.setIn(Math.max(0, at - timers.clock.unsafeCurrentTimeMillis()))
   }
   const ring = Effect.matchEffect(expire(core, store, participant), {
     onSuccess: (ended) => {
@@ -76,10 +80,10 @@ export const makeExpiring = Effect.fnUntraced(function* ({
       return ended === 0 ? Effect.void : Effect.logWarning(`${ended} messages were not sent before their deadline`)
     },
     onFailure: (error) => {
-      alarm.set(clock.unsafeCurrentTimeMillis() + pause)
+      alarm.setIn(pause)
       return Effect.logWarning("messages that have expired cannot be ended yet", error)
     }
   })
-  const alarm = yield* makeAlarm(ring)
+  const alarm = timers.make(ring)
   return look
-})
+}

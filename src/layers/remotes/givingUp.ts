@@ -4,6 +4,7 @@ import * as Stream from "effect/Stream"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
 import { monotonic } from "../../internal/monotonic.ts"
+import type { Timers } from "../../internal/timers.ts"
 import * as GiveUp from "../../protocol/GiveUp.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
@@ -31,6 +32,7 @@ const pause = Duration.seconds(5)
 export interface WatchOptions {
   readonly core: Core
   readonly link: Link
+  readonly timers: Timers
   readonly policy: Options["giveUp"]
   /** Gives up if `isDue` still holds once the store is ours: the peer may have come meanwhile. */
   readonly giveUp: (reason: string, isDue: () => boolean) => Effect.Effect<void, StoreError>
@@ -57,7 +59,13 @@ const eventOf = (before: LinkState, now: LinkState): GiveUp.Event => {
  *
  * @internal
  */
-export const watchForGiveUp = Effect.fnUntraced(function* ({ core, giveUp, link, policy: option }: WatchOptions) {
+export const watchForGiveUp = Effect.fnUntraced(function* ({
+  core,
+  giveUp,
+  link,
+  policy: option,
+  timers
+}: WatchOptions) {
   const policy = policyOf(option)
   if (policy._tag === "Never") return { waiting: Effect.void, rest: Effect.void }
   const due = Effect.unsafeMakeLatch(false)
@@ -77,7 +85,7 @@ export const watchForGiveUp = Effect.fnUntraced(function* ({ core, giveUp, link,
     )
   // A state seen twice is no attempt that failed.
   const waiting = Effect.suspend(() => note(eventOf(seen, seen)))
-  const deadline = yield* makeDeadline(Duration.millis(policy._tag === "After" ? policy.millis : 0), waiting)
+  const deadline = makeDeadline(timers, Duration.millis(policy._tag === "After" ? policy.millis : 0), waiting)
 
   const rest = Effect.suspend(() => note("Rest"))
 

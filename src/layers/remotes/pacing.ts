@@ -1,7 +1,7 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { makeDeadline } from "../../internal/deadline.ts"
+import type { Timers } from "../../internal/timers.ts"
 import { monotonic } from "../../internal/monotonic.ts"
 import * as Rate from "../../protocol/Rate.ts"
 
@@ -26,12 +26,12 @@ const shortestPause = 5
 /**
  * @internal
  */
-export const makePacer = Effect.fnUntraced(function* (maxMessagesPerSecond: number, wake: () => void) {
+export const makePacer = (timers: Timers, maxMessagesPerSecond: number, wake: () => void): Pacer => {
   if (maxMessagesPerSecond === Infinity) return unlimited
   const rate = Rate.perSecond(maxMessagesPerSecond)
-  const clock = yield* Clock.clockWith(Effect.succeed)
+  const { clock } = timers
   const pause = Duration.millis(Math.max(shortestPause, Math.ceil(1000 / maxMessagesPerSecond)))
-  const due = yield* makeDeadline(pause, Effect.sync(wake))
+  const due = makeDeadline(timers, pause, Effect.sync(wake))
   let state = Rate.empty
   const pacer: Pacer = {
     allowance: () => Rate.allowance(rate, state, monotonic(clock)),
@@ -41,4 +41,4 @@ export const makePacer = Effect.fnUntraced(function* (maxMessagesPerSecond: numb
     wakeLater: due.armOnce
   }
   return pacer
-})
+}

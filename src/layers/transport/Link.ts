@@ -52,8 +52,13 @@ const settingsFor = ({ config, factory, peerId, speaker }: LinkOptions): LinkMac
     backoff: { base, cap },
     slowBackoff: { base, cap: slowness * cap },
     dialRate,
-    paced: new ResourceLimitError({ limit: "connectionAttempts", current: dialRate.max, max: dialRate.max }),
-    superseded: notOpen(peerId)
+    // An error takes up most of a kilobyte, and few links ever need one.
+    get paced() {
+      return new ResourceLimitError({ limit: "connectionAttempts", current: dialRate.max, max: dialRate.max })
+    },
+    get superseded() {
+      return notOpen(peerId)
+    }
   }
 }
 
@@ -89,6 +94,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
   const service = makeService({
     peerId,
     config,
+    clockwork: options.clockwork,
     inbox,
     work,
     tell,
@@ -168,7 +174,9 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
     state: Effect.map(SubscriptionRef.get(status), (it) =>
       it._tag === "Open" ? { ...it, roundTrip: roundTripOf(service.current()) ?? it.roundTrip } : it
     ),
-    changes: status.changes,
+    get changes() {
+      return status.changes
+    },
     take: Effect.suspend(() => {
       adopted = true
       return inbox.take

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import type { Clockwork } from "../../internal/timers.ts"
 import type { Hello } from "../../protocol/Handshake.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import type { Channel, ConnectionFactory } from "../../services/ConnectionFactory.ts"
@@ -76,6 +77,7 @@ export interface LinkOptions {
   readonly factory: ConnectionFactory["Type"]
   readonly speaker: Speaker
   readonly doorkeeper: Doorkeeper
+  readonly clockwork: Clockwork
   /** Runs when the first channel comes into service before anybody has read the link. */
   readonly onContact: (link: Link) => Effect.Effect<void>
   /** Runs when the link comes to rest and nobody has read it yet. */

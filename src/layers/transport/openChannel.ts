@@ -8,6 +8,7 @@ import { ProbeTimeoutError, StreamInactivityTimeoutError } from "../../errors/Tr
 import { Gate, type Restore } from "../../internal/gate.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import { monotonic } from "../../internal/monotonic.ts"
+import type { Timer, Timers } from "../../internal/timers.ts"
 import * as Frame from "../../protocol/Frame.ts"
 import type * as Liveness from "../../protocol/Liveness.ts"
 import * as Probe from "../../protocol/Probe.ts"
@@ -74,23 +75,33 @@ const pathSettings = (limits: Limits): Liveness.Settings => ({
 const weigh = (frames: ReadonlyArray<Uint8Array>): number =>
   frames.reduce((bytes, frame) => bytes + frame.length + 128, 0)
 
-const watch = (channel: Channel, activity: Activity, limits: Limits) => {
+/** Ends what nothing moves on, and what the peer takes no write of; one timer looks when the earliest of these may be due. */
+const watch = (
+  timers: Timers,
+  channel: Channel,
+  activity: Activity,
+  limits: Limits,
+  onEnd: (error: WriteTimeoutError | StreamInactivityTimeoutError) => Effect.Effect<void>
+): Timer => {
   const inactivity = inactivityLimit(limits)
   const idleLimit = Duration.toMillis(inactivity)
   const writeLimit = Duration.toMillis(limits.writeTimeout)
   const { peerId } = channel
-  const look: Effect.Effect<WriteTimeoutError | StreamInactivityTimeoutError> = Effect.clockWith((clock) => {
-    const now = monotonic(clock)
+  const look = Effect.suspend(() => {
+    const now = monotonic(timers.clock)
     const idleLeft = activity.movedAt + idleLimit - now
     const writeLeft = (activity.writingSince ?? now) + writeLimit - now
     if (activity.writingSince !== undefined && writeLeft <= 0) {
-      return Effect.succeed(new WriteTimeoutError({ peerId, timeout: limits.writeTimeout }))
+      return onEnd(new WriteTimeoutError({ peerId, timeout: limits.writeTimeout }))
     }
-    if (idleLeft <= 0) return Effect.succeed(new StreamInactivityTimeoutError({ peerId, timeout: inactivity }))
-    // A write that begins during this sleep is due no earlier than its end, because the sleep is never longer.
-    return Effect.zipRight(Effect.sleep(Math.min(idleLeft, writeLeft)), look)
+    if (idleLeft <= 0) return onEnd(new StreamInactivityTimeoutError({ peerId, timeout: inactivity }))
+    // A write that begins meanwhile is due no earlier than then, because that is never later.
+    timer.setIn(Math.min(idleLeft, writeLeft))
+    return Effect.void
   })
-  return look
+  const timer = timers.make(look)
+  timer.setIn(Math.min(idleLimit, writeLimit))
+  return timer
 }
 
 /**
@@ -110,12 +121,13 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   readonly roundTrip: number | undefined
   readonly inbox: Inbox<LinkEvent>
   readonly limits: Limits
+  readonly timers: Timers
   readonly scope: Scope.Scope
   readonly onHeard: Effect.Effect<void>
   readonly onEnd: (error: LinkError) => Effect.Effect<void>
 }) {
-  const { channel, experience, inbox, limits, number, scope } = options
-  const clock = yield* Effect.clock
+  const { channel, experience, inbox, limits, number, scope, timers } = options
+  const { clock } = timers
   const now = monotonic(clock)
   const activity: Activity = { movedAt: now, writingSince: undefined }
   let heard = false
@@ -145,8 +157,8 @@ export const openChannel = Effect.fnUntraced(function* (options: {
     })
 
   const path = options.extended
-    ? yield* watchPath({
-        clock,
+    ? watchPath({
+        timers,
         settings: pathSettings(limits),
         experience,
         sample: options.roundTrip,
@@ -196,7 +208,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
     )
   }
   const reader = yield* Effect.forkIn(Effect.catchAll(read, ended), scope)
-  const watchdog = yield* Effect.forkIn(Effect.flatMap(watch(channel, activity, limits), options.onEnd), scope)
+  const watchdog = watch(timers, channel, activity, limits, options.onEnd)
 
   const opened: OpenChannel = {
     number,
@@ -204,7 +216,11 @@ export const openChannel = Effect.fnUntraced(function* (options: {
     send,
     expect: path.owe,
     experience: path.experience,
-    stop: Effect.zipRight(Fiber.interruptAll([reader, watchdog]), path.stop)
+    stop: Effect.suspend(() => {
+      watchdog.end()
+      path.end()
+      return Fiber.interrupt(reader)
+    })
   }
   return opened
 })

@@ -1,13 +1,12 @@
-import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { monotonic } from "../../internal/monotonic.ts"
+import type { Timers } from "../../internal/timers.ts"
 import * as Liveness from "../../protocol/Liveness.ts"
 import { metrics } from "./metrics.ts"
 
 /**
- * Watches the path of one channel while its peer owes an answer. What it is told costs a field; one fiber looks when it is time.
+ * Watches the path of one channel while its peer owes an answer. What it is told costs a field; a timer looks when it is time.
  *
  * @internal
  */
@@ -17,14 +16,14 @@ export interface PathWatch {
   readonly wrote: (bytes: number) => void
   readonly heard: (what: { readonly answer: boolean; readonly other: boolean }) => void
   readonly experience: () => Liveness.Experience
-  readonly stop: Effect.Effect<void>
+  readonly end: () => void
 }
 
 /**
  * @internal
  */
 export interface PathWatchOptions {
-  readonly clock: Clock.Clock
+  readonly timers: Timers
   readonly settings: Liveness.Settings
   readonly experience: Liveness.Experience
   /** The round trip of the handshake, if it was measured. */
@@ -39,38 +38,46 @@ export interface PathWatchOptions {
 /**
  * @internal
  */
-export const watchPath = Effect.fnUntraced(function* (options: PathWatchOptions) {
-  const { clock, settings } = options
-  const changed = Effect.unsafeMakeLatch(false)
+export const watchPath = (options: PathWatchOptions): PathWatch => {
+  const { settings, timers } = options
+  const { clock } = timers
   let state = Liveness.open(options.experience, options.sample)
   let lookAt = Infinity
   if (options.sample !== undefined) metrics.roundTrip(options.sample)
 
+  const lookIn = (millis: number, now: number): void => {
+    lookAt = now + millis
+    timer.setIn(millis)
+  }
   const change = (next: Liveness.State): void => {
     state = next
+    if (!state.owed) return
     // What is due later than planned is found out at the next look; only what is due earlier cannot wait for it.
-    if (state.owed && Liveness.dueAt(settings, state) < lookAt) changed.unsafeOpen()
+    const dueAt = Liveness.dueAt(settings, state)
+    if (dueAt >= lookAt) return
+    const now = monotonic(clock)
+    lookIn(Math.max(0, Math.ceil(dueAt - now)), now)
   }
-  const look = Effect.suspend(() => {
+  const look: Effect.Effect<void> = Effect.suspend(() => {
     const now = monotonic(clock)
     const [next, verdict] = Liveness.look(settings, state, now)
     state = next
-    changed.unsafeClose()
-    lookAt = verdict._tag === "Wait" ? now + verdict.millis : Infinity
+    lookAt = Infinity
     switch (verdict._tag) {
       case "Rest":
-        return changed.await
+        return Effect.void
       case "Wait":
-        return Effect.raceFirst(Effect.sleep(verdict.millis), changed.await)
+        return Effect.sync(() => lookIn(verdict.millis, now))
       case "Ask":
         metrics.probes()
-        // A write that the peer does not take must not keep this fiber from giving the path up.
-        return Effect.asVoid(Effect.forkIn(options.ask, options.scope))
+        // A write that the peer does not take must not keep the path from being given up.
+        return Effect.zipRight(Effect.forkIn(options.ask, options.scope), look)
       case "Lost":
-        return Effect.zipRight(options.onLost(verdict.silence), Effect.never)
+        timer.end()
+        return options.onLost(verdict.silence)
     }
   })
-  const fiber = yield* Effect.forkIn(Effect.forever(look), options.scope)
+  const timer = timers.make(look)
 
   const watch: PathWatch = {
     owe: (owed) => change(Liveness.owe(state, owed, monotonic(clock))),
@@ -85,10 +92,10 @@ export const watchPath = Effect.fnUntraced(function* (options: PathWatchOptions)
       }
     },
     experience: () => state,
-    stop: Fiber.interrupt(fiber)
+    end: timer.end
   }
   return watch
-})
+}
 
 /**
  * For a peer that cannot be asked.
@@ -100,5 +107,5 @@ export const unwatched = (experience: Liveness.Experience): PathWatch => ({
   wrote: () => undefined,
   heard: () => undefined,
   experience: () => experience,
-  stop: Effect.void
+  end: () => undefined
 })

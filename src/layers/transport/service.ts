@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import type { Inbox } from "../../internal/inbox.ts"
+import type { Clockwork } from "../../internal/timers.ts"
 import type * as LinkMachine from "../../protocol/LinkMachine.ts"
 import * as Liveness from "../../protocol/Liveness.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -39,6 +40,7 @@ export interface Service {
 interface Options {
   readonly peerId: PeerId
   readonly config: Config
+  readonly clockwork: Clockwork
   readonly inbox: Inbox<LinkEvent>
   readonly work: FiberMap.FiberMap<number>
   readonly tell: (event: LinkMachine.Event) => Effect.Effect<void>
@@ -59,7 +61,7 @@ const openedEvent = ({ greeted }: Ready, channel: number): LinkEvent => ({
 /**
  * @internal
  */
-export const makeService = ({ config, inbox, onFirst, peerId, tell, work }: Options): Service => {
+export const makeService = ({ clockwork, config, inbox, onFirst, peerId, tell, work }: Options): Service => {
   let current: (OpenChannel & Candidate) | undefined
   let experience = Liveness.inexperienced
   let hadChannel = false
@@ -77,6 +79,7 @@ export const makeService = ({ config, inbox, onFirst, peerId, tell, work }: Opti
         roundTrip: greeted.roundTrip,
         inbox,
         limits: config,
+        timers: yield* clockwork.within(scope),
         scope,
         onHeard: tell({ _tag: "Heard", token }),
         onEnd: (error) => tell(ended(token, error))

@@ -7,7 +7,7 @@ import * as Metric from "effect/Metric"
 import type { ChannelEnd } from "../../../src/services/ConnectionFactory.ts"
 import { describeEnd } from "../../../src/layers/transport/channelEnd.ts"
 import { layer as layerNetwork, Network } from "../../../src/testing/Network.ts"
-import { handleFor, message, startKernel } from "../../support/kernel.ts"
+import { message, startKernel } from "../../support/kernel.ts"
 import { connect } from "../../support/link.ts"
 import * as TestClock from "effect/TestClock"
 
@@ -114,7 +114,8 @@ describe("Transport observability", () => {
         yield* receipt.acknowledged
         yield* alice.transport.closeConnection(bob.peerId)
         yield* TestClock.adjust("1 millis")
-        yield* handleFor(bob, alice)
+        // Without an address, which would be news, and a reason to dial before alice has stopped.
+        yield* bob.remotes.get(alice.peerId)
         yield* alice.stop
         yield* bob.stop
       }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)), Logger.withMinimumLogLevel(LogLevel.Debug))
