@@ -61,12 +61,15 @@ const timeEach = <E>(count: number, work: (index: number) => Effect.Effect<unkno
     return { micros }
   })
 
-const message = (target: string, body: string): ER.Delivery.Delivery => ({
+const message = (target: string, body: string, result = "p-1"): ER.Delivery.Delivery => ({
   _tag: "Message",
   target,
   methargs: { body, slots: [] },
-  result: "p-1"
+  result
 })
+
+/** One of the messages that are counted: its number is the result, so that the body is the same text again and again, as raw's is. */
+const numbered = (target: string, number: number, body: string) => message(target, body, `p-${number}`)
 
 /** How long a message is on the wire, without an ACK. */
 const frameBytes = (seq: number, delivery: ER.Delivery.Delivery): number => {
@@ -104,8 +107,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
           Effect.gen(function* () {
             let receipt: ER.RemoteHandle.Receipt | undefined
             for (let index = 0; index < messages; index += 1) {
-              const head = `${sent++}:`
-              receipt = yield* handle.deliver(message(target, head + filling.slice(head.length)))
+              receipt = yield* handle.deliver(numbered(target, sent++, filling))
             }
             return receipt
           })
@@ -149,11 +151,11 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
       const after = watch.seen[before]
       if (after?.received === undefined || after.firstAt === undefined)
         return yield* Effect.dieMessage("nothing was cut")
+      const filling = "x".repeat(size)
       const lacked = nextSeq + count - 1 - after.received
       let lackedBytes = 0
       for (let seq = after.received + 1; seq < nextSeq + count; seq += 1) {
-        const body = `${first + seq - nextSeq}:`.padEnd(size, "x")
-        lackedBytes += frameBytes(seq, message("sink", body))
+        lackedBytes += frameBytes(seq, numbered("sink", first + seq - nextSeq, filling))
       }
       return { resentBytes: after.bytes, lackedBytes, lacked, firstMillis: after.firstAt - after.openedAt }
     }, Effect.orDie)

@@ -13,8 +13,8 @@ export interface Answers {
   readonly speakThrough: (remotes: Remotes.Remotes["Type"]) => Effect.Effect<void>
 }
 
-const outOfOrder = (expected: number, body: string) =>
-  Effect.dieMessage(`expected message ${expected}, got ${body.slice(0, 20)}`)
+const outOfOrder = (expected: string, result: string) =>
+  Effect.dieMessage(`expected message ${expected}, got ${result}`)
 
 export const makePort = Effect.gen(function* () {
   const remotes = yield* Deferred.make<Remotes.Remotes["Type"]>()
@@ -35,19 +35,20 @@ export const makePort = Effect.gen(function* () {
     if (waiter === undefined) answersAhead += 1
     else Deferred.unsafeDone(waiter, Effect.void)
   })
-  const countIn = (peer: string, body: string) => {
+  const countIn = (peer: string, result: string) => {
     // A sender counts anew in each of its lives.
-    const expected = body.startsWith("0:") ? 0 : (arrived.get(peer) ?? 0)
-    if (!body.startsWith(`${expected}:`)) return outOfOrder(expected, body)
-    arrived.set(peer, expected + 1)
+    const count = result === "p-0" ? 0 : (arrived.get(peer) ?? 0)
+    const expected = `p-${count}`
+    if (result !== expected) return outOfOrder(expected, result)
+    arrived.set(peer, count + 1)
     return Effect.void
   }
 
   const port: KernelPort.KernelPort["Type"] = {
     receive: (peer, delivery) => {
       if (delivery._tag !== "Message") return Effect.void
-      const { methargs, target } = delivery
-      if (target === "sink") return countIn(peer, methargs.body)
+      const { result, target } = delivery
+      if (target === "sink") return countIn(peer, result)
       if (target === "answer") return answer
       if (target !== "echo") return Effect.void
       return Effect.flatMap(handleOf(peer), (handle) => Effect.orDie(handle.deliver({ ...delivery, target: "answer" })))

@@ -74,7 +74,7 @@ export const count = (frames: Uint8Array): number => {
 /**
  * Takes a byte stream apart into payloads, wherever its chunks begin and end.
  *
- * It holds at most twice what has arrived of the frame under way, never what a prefix merely announced.
+ * It holds at most four times what has arrived of the frame under way, never what a prefix merely announced.
  *
  * @since 0.1.0
  * @category decoding
@@ -92,8 +92,57 @@ export interface Decoder {
   readonly pendingBytes: () => number
 }
 
-/** The first room for a payload that comes in pieces; it doubles as the bytes really arrive. */
-const firstRoom = 16_384
+/** How large the blocks are into which small pieces of a payload are copied. A piece that is no smaller is kept as it came. */
+const blockBytes = 16_384
+
+/** The pieces of a payload that has not arrived as a whole. */
+class Pieces {
+  #pieces: Array<Uint8Array> = []
+  /** How many bytes at the end of the last piece, a block, are not used. */
+  #free = 0
+
+  /** Takes the next piece; of the payload, `left` bytes are missing with it. */
+  add(piece: Uint8Array, left: number): void {
+    // A small part of a large buffer would keep all of it.
+    if (piece.length >= blockBytes && 2 * piece.length >= piece.buffer.byteLength) this.#keep(piece)
+    else for (let from = 0; from < piece.length;) from += this.#copy(piece.subarray(from), left - from)
+  }
+
+  #keep(piece: Uint8Array): void {
+    const last = this.#pieces.pop()
+    if (last !== undefined) this.#pieces.push(last.subarray(0, last.length - this.#free))
+    this.#pieces.push(piece)
+    this.#free = 0
+  }
+
+  /** Copies what fits into one block; gives how much that is. */
+  #copy(piece: Uint8Array, left: number): number {
+    if (this.#free === 0) {
+      this.#free = Math.min(blockBytes, left)
+      this.#pieces.push(new Uint8Array(this.#free))
+    }
+    const block = this.#pieces.at(-1)
+    const bytes = Math.min(this.#free, piece.length)
+    block?.set(piece.subarray(0, bytes), block.length - this.#free)
+    this.#free -= bytes
+    return bytes
+  }
+
+  /** The payload, once it has arrived; then there are no pieces any more. */
+  take(length: number): Uint8Array {
+    const pieces = this.#pieces
+    this.#pieces = []
+    const [first] = pieces
+    if (first?.length === length) return first
+    const whole = new Uint8Array(length)
+    let offset = 0
+    for (const piece of pieces) {
+      whole.set(piece, offset)
+      offset += piece.length
+    }
+    return whole
+  }
+}
 
 /**
  * A decoder that refuses payloads of more than `maxPayloadBytes`, and prefixes that are longer than they need to be.
@@ -106,7 +155,7 @@ export const makeDecoder = (maxPayloadBytes: number): Decoder => {
   let prefixBytes = 0
   let length = 0
   let bodyBytes = -1
-  let body = new Uint8Array(0)
+  const pieces = new Pieces()
   let violation: Either.Either<never, string> | undefined
   let salvaged: ReadonlyArray<Uint8Array> = []
 
@@ -122,21 +171,10 @@ export const makeDecoder = (maxPayloadBytes: number): Decoder => {
     return undefined
   }
 
-  const gather = (piece: Uint8Array): void => {
-    if (bodyBytes + piece.length > body.length) {
-      const larger = new Uint8Array(Math.min(length, Math.max(firstRoom, 2 * (bodyBytes + piece.length))))
-      larger.set(body.subarray(0, bodyBytes))
-      body = larger
-    }
-    body.set(piece, bodyBytes)
-    bodyBytes += piece.length
-  }
-
   const next = (): void => {
     prefixBytes = 0
     length = 0
     bodyBytes = -1
-    body = new Uint8Array(0)
   }
 
   const push: Decoder["push"] = (chunk) => {
@@ -148,16 +186,16 @@ export const makeDecoder = (maxPayloadBytes: number): Decoder => {
         const reason = prefixByte(chunk[offset++] ?? 0)
         if (reason === undefined) continue
         salvaged = frames
-        body = new Uint8Array(0)
         return (violation = Either.left(reason))
       }
       const piece = chunk.subarray(offset, offset + length - bodyBytes)
       offset += piece.length
       if (piece.length === length) frames.push(piece)
       else {
-        gather(piece)
+        pieces.add(piece, length - bodyBytes)
+        bodyBytes += piece.length
         if (bodyBytes < length) break
-        frames.push(body)
+        frames.push(pieces.take(length))
       }
       next()
     }

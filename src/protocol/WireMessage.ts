@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import type { Amount } from "./Credit.ts"
 import type { CapData, Delivery } from "./Delivery.ts"
 import * as JsonBytes from "./JsonBytes.ts"
+import * as LongMessage from "./LongMessage.ts"
 
 /**
  * What a sequenced message says. `Malformed` stands for one whose number can be read but whose content cannot: it takes its
@@ -293,16 +294,30 @@ const readFrame = (value: Readonly<Record<string, unknown>>): Either.Either<Wire
   return Either.right({ _tag: "Sequenced", seq, ack: ack ?? 0, content })
 }
 
+/** From how many bytes on a frame is too long for V8 to make one text of it cheaply. */
+const longFrame = 65_536
+
+const readLong = (frame: Uint8Array): Either.Either<WireMessage, string> | undefined => {
+  if (frame.length < longFrame) return undefined
+  const message = LongMessage.read(frame)
+  if (message === undefined) return undefined
+  const { ack, delivery, seq } = message
+  return Either.right({ _tag: "Sequenced", seq, ack, content: { _tag: "Deliver", delivery } })
+}
+
+/** As `decode`, in the way that every frame can be read. */
+const decodeAny = (frame: Uint8Array): Either.Either<WireMessage, string> => {
+  const parsed = parseObject(frame)
+  return Either.isLeft(parsed) ? Either.left(parsed.left) : readFrame(parsed.right)
+}
+
 /**
  * Reads a frame. The left side names a violation of the protocol, after which nothing on the channel can be trusted.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const decode = (frame: Uint8Array): Either.Either<WireMessage, string> => {
-  const parsed = parseObject(frame)
-  return Either.isLeft(parsed) ? Either.left(parsed.left) : readFrame(parsed.right)
-}
+export const decode = (frame: Uint8Array): Either.Either<WireMessage, string> => readLong(frame) ?? decodeAny(frame)
 
 /**
  * Reads a body, as it was kept.

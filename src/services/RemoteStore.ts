@@ -245,11 +245,12 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     /** Removes the record, and everything pending for the peer or asked of it; dead letters stay. */
     readonly removeRemote: (peer: PeerId) => Effect.Effect<void, StoreError>
 
-    /** Appends messages, in rising order of `seq`. */
+    /** Appends messages, in rising order of `seq`. Their bodies are handed over: nobody may change these bytes afterwards. */
     readonly appendPending: (peer: PeerId, messages: ReadonlyArray<PendingMessage>) => Effect.Effect<void, StoreError>
     /**
      * Reads pending messages from `fromSeq` on, in order, until `maxMessages` or `maxBytes` (of bodies) is reached; at least
-     * one if there is one. Fails with `StoreCorruptError` where a body is not what was appended.
+     * one if there is one. The bodies may be the store's own, and must not be changed. Fails with `StoreCorruptError` where a
+     * body is not what was appended.
      */
     readonly readPending: (
       peer: PeerId,

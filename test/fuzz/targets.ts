@@ -4,6 +4,7 @@ import * as EarlyMessages from "../../src/protocol/EarlyMessages.ts"
 import * as Frame from "../../src/protocol/Frame.ts"
 import * as Handshake from "../../src/protocol/Handshake.ts"
 import * as HeldLine from "../../src/protocol/HeldLine.ts"
+import * as LongMessage from "../../src/protocol/LongMessage.ts"
 import * as OcapUrl from "../../src/protocol/OcapUrl.ts"
 import * as PeerId from "../../src/protocol/PeerId.ts"
 import * as Probe from "../../src/protocol/Probe.ts"
@@ -83,12 +84,22 @@ const checkMessage = (frame: Uint8Array): void => {
   assert.deepStrictEqual(WireMessage.decodeBody(WireMessage.encodeBody(read.content)), read.content)
 }
 
+/** What the decoder of long messages recognises is what JSON says. */
+const checkLong = (frame: Uint8Array): void => {
+  const read = LongMessage.read(frame)
+  if (read === undefined) return
+  const { ack, delivery, seq } = read
+  const said = { _tag: "Sequenced", seq, ack, content: { _tag: "Deliver", delivery } }
+  assert.deepStrictEqual(WireMessage.decode(frame), Either.right(said))
+}
+
 const messages: Target = {
   name: "messages",
   about: "the message decoder: what it understands it can write and read again, what it does not it names safely",
   input: (draw) => {
     const frame = draw.chance(10) ? garbage(draw, 64) : bentBytes(draw, message(draw, 1 + draw.below(5)))
     checkMessage(frame)
+    checkLong(frame)
     WireMessage.decodeBody(frame)
     Probe.isProbe(frame)
   }

@@ -319,23 +319,27 @@ export const contract = (name: string, implementation: Implementation): void => 
     )
 
     test(
-      "keeps bytes as they were, whatever the caller does with its own afterwards",
+      "keeps bytes as they were handed over, whatever becomes of others in the same buffer",
       Effect.gen(function* () {
         const store = yield* RemoteStore
-        const buffer = Uint8Array.of(0, 1, 2, 255, 4)
+        const short = new Uint8Array(5000).fill(7)
+        short.set([1, 2, 255], 1)
+        const long = new Uint8Array(5000).fill(3)
         yield* store.appendPending(bob, [
-          { seq: 1, body: buffer.subarray(1, 4) },
-          { seq: 2, body: new Uint8Array(0) }
+          { seq: 1, body: short.subarray(1, 4) },
+          { seq: 2, body: new Uint8Array(0) },
+          { seq: 3, body: long.subarray(100) }
         ])
-        buffer.fill(9)
-        const [first] = yield* store.readPending(bob, everything)
-        first?.body.fill(8)
-        const again = yield* store.readPending(bob, everything)
-        assert.deepStrictEqual(again, [
-          { seq: 1, body: Uint8Array.of(1, 2, 255) },
-          { seq: 2, body: new Uint8Array(0) }
-        ])
-        assert.strictEqual(Object.getPrototypeOf(again[0]?.body), Uint8Array.prototype)
+        for (const bytes of [short.subarray(0, 1), short.subarray(4), long.subarray(0, 100)]) bytes.fill(9)
+        for (const again of [yield* store.readPending(bob, everything), yield* store.readPending(bob, everything)]) {
+          assert.deepStrictEqual(again, [
+            { seq: 1, body: Uint8Array.of(1, 2, 255) },
+            { seq: 2, body: new Uint8Array(0) },
+            { seq: 3, body: new Uint8Array(4900).fill(3) }
+          ])
+          assert.strictEqual(Object.getPrototypeOf(again[0]?.body), Uint8Array.prototype)
+          assert.isTrue(again.every(({ body }) => body.buffer.byteLength <= Math.max(8192, 2 * body.length)))
+        }
       })
     )
 

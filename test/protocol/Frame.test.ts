@@ -148,6 +148,38 @@ describe("Frame", () => {
     assert.lengthOf(decoders, 64)
   })
 
+  it.prop(
+    "gives back a payload that comes in large and small pieces, some of buffers that hold more",
+    [
+      FastCheck.array(
+        FastCheck.tuple(
+          FastCheck.constantFrom(1, 100, 16_383, 16_384, 20_000, 65_000),
+          FastCheck.constantFrom(1, 2, 5)
+        ),
+        { minLength: 1, maxLength: 12 }
+      )
+    ],
+    ([pieces]) => {
+      const bytes = pieces.reduce((sum, [size]) => sum + size, 0)
+      const sent = new Uint8Array(bytes).map((_, index) => index * 31)
+      const framed = Frame.encode([sent])
+      let offset = prefix(bytes).length
+      const chunks = [framed.slice(0, offset)]
+      for (const [size, times] of pieces) {
+        const buffer = new Uint8Array(size * times)
+        buffer.set(framed.subarray(offset, offset + size))
+        chunks.push(buffer.subarray(0, size))
+        offset += size
+      }
+      const got = pushAll(Frame.makeDecoder(max), chunks)
+      assert.deepStrictEqual(
+        got.map((payload) => Buffer.compare(payload, sent)),
+        [0]
+      )
+    },
+    { fastCheck: { numRuns: 200 } }
+  )
+
   it("copies each byte a bounded number of times", () => {
     const set = Uint8Array.prototype.set
     let copied = 0

@@ -7,13 +7,18 @@ import type { PendingDeadline, PendingMessage } from "../../services/RemoteStore
  */
 export type Undo = () => void
 
-const readOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body: body.slice() })
+const readOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body })
 
-/** Copies in one buffer, because the messages of a transaction mostly go together as well. */
-const copiesOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingMessage> => {
-  const buffer = new Uint8Array(messages.reduce((bytes, { body }) => bytes + body.length, 0))
+/** Whether a body keeps little more than itself from being collected; short ones share a buffer with others. */
+const isAlone = ({ buffer, byteLength }: Uint8Array): boolean => 2 * byteLength >= buffer.byteLength
+
+/** Those that are to be kept: what is not alone in its buffer is copied into one, because the messages of a transaction mostly go together. */
+const keptOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingMessage> => {
+  const buffer = new Uint8Array(messages.reduce((bytes, { body }) => bytes + (isAlone(body) ? 0 : body.length), 0))
   let offset = 0
-  return messages.map(({ body, expiresAt, seq }) => {
+  return messages.map((message) => {
+    const { body, expiresAt, seq } = message
+    if (isAlone(body)) return { seq, body, expiresAt }
     buffer.set(body, offset)
     const copy = { seq, body: buffer.subarray(offset, offset + body.length), expiresAt }
     offset += body.length
@@ -48,7 +53,7 @@ export class PendingQueue {
     return copy
   }
 
-  /** Appends copies, or returns the `seq` that does not rise. */
+  /** Appends messages, or returns the `seq` that does not rise. */
   append(messages: ReadonlyArray<PendingMessage>): Undo | number {
     let last = this.size === 0 ? 0 : (this.#messages.at(-1)?.seq ?? 0)
     for (const { seq } of messages) {
@@ -57,7 +62,7 @@ export class PendingQueue {
     }
     const length = this.#messages.length
     const bytes = this.#bytes
-    for (const message of copiesOf(messages)) {
+    for (const message of keptOf(messages)) {
       this.#messages.push(message)
       this.#bytes += message.body.length
     }
@@ -85,7 +90,7 @@ export class PendingQueue {
     }
   }
 
-  /** Copies from `fromSeq` on, as many as both limits allow, and one at least. */
+  /** Those from `fromSeq` on, as many as both limits allow, and one at least. */
   read(fromSeq: number, maxMessages: number, maxBytes: number): ReadonlyArray<PendingMessage> {
     const read: Array<PendingMessage> = []
     let bytes = 0

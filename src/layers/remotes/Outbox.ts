@@ -1,5 +1,6 @@
 import * as Frame from "../../protocol/Frame.ts"
 import type { Amount } from "../../protocol/Credit.ts"
+import * as JsonBytes from "../../protocol/JsonBytes.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 
 /**
@@ -119,7 +120,17 @@ const writeHead = (target: Uint8Array, offset: number, head: string): number => 
   return offset + head.length
 }
 
-const frame = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | "amount"> => {
+/** The frame of a long body, where that lies; undefined if there is no room for its head, or it was used before. */
+const frameInPlace = ({ body, seq }: Part, ack: number): Pick<Write, "frames" | "amount"> | undefined => {
+  const head = WireMessage.head(seq, ack)
+  const bytes = head.length + body.length
+  const frames = JsonBytes.claimRoom(body, Frame.prefixLength(bytes) + head.length)
+  if (frames === undefined) return undefined
+  writeHead(frames, Frame.writePrefix(frames, 0, bytes), head)
+  return { frames, amount: { messages: 1, bytes } }
+}
+
+const frameAll = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | "amount"> => {
   const heads = parts.map(({ seq }, index) => WireMessage.head(seq, index === parts.length - 1 ? ack : 0))
   let total = 0
   let payload = 0
@@ -137,6 +148,11 @@ const frame = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | 
     offset += body.length
   })
   return { frames, amount: { messages: parts.length, bytes: payload } }
+}
+
+const frame = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | "amount"> => {
+  const [only] = parts.length === 1 ? parts : []
+  return (only && frameInPlace(only, ack)) ?? frameAll(parts, ack)
 }
 
 const nothingWritten: Pick<Write, "frames" | "amount"> = { frames: nothing, amount: { messages: 0, bytes: 0 } }
