@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
 import * as Credit from "../../protocol/Credit.ts"
 import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
+import { andThen } from "../../internal/atOnce.ts"
 import type { LinkEvent } from "../../services/Transport.ts"
 import { noteProgress, oweAck } from "./acknowledging.ts"
 import type { Converser } from "./Converser.ts"
@@ -16,30 +17,58 @@ import { passHole, receive } from "./receiving.ts"
 /** How many frames are decoded, and their messages committed, together at most. */
 const sliceLength = 256
 
+/** How long it takes until a busy kernel is asked for the first time whether it takes a message now. */
+const firstPause = Duration.millis(50)
+
+const allTaken = Effect.succeed(true)
+
+/** What was not taken is offered again after a pause; meanwhile the line is held. Gives whether all were taken. */
+const offerAgain = (
+  converser: Converser,
+  channel: OpenChannel,
+  messages: ReadonlyArray<Sequenced>,
+  tookAny: boolean
+): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    const { core } = converser
+    let left = messages
+    let pause = firstPause
+    for (let took = tookAny; left.length > 0; ) {
+      core.held = true
+      takeAcksBehind(converser, left)
+      pause = took ? firstPause : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
+      yield* Effect.sleep(pause)
+      core.held = false
+      if (isLostBehind(converser, channel)) return false
+      const count = yield* receiveSome(converser, left)
+      left = left.slice(count)
+      took = count > 0
+    }
+    return true
+  })
+
+/** Takes as many messages as the kernel takes now, and gives how many. */
+const receiveSome = (converser: Converser, messages: ReadonlyArray<Sequenced>): Effect.Effect<number> =>
+  Effect.map(holdLine(converser, receive(converser, messages)), (count) => {
+    oweAck(converser, false)
+    converser.notify()
+    return count
+  })
+
 /**
  * Takes messages until none is left; while the kernel is busy, the line is held. Gives whether all were taken: what waits when
  * its channel is lost is let go, because it comes again on the next one, which has to be opened meanwhile.
  */
-const receiveAll = (converser: Converser, channel: OpenChannel, messages: ReadonlyArray<Sequenced>) =>
-  Effect.gen(function* () {
-    const { core } = converser
-    let left = messages
-    let pause = Duration.millis(50)
-    while (left.length > 0) {
-      const count = yield* holdLine(converser, receive(converser, left))
-      left = left.slice(count)
-      oweAck(converser, false)
-      converser.notify()
-      if (left.length === 0) return true
-      core.held = true
-      takeAcksBehind(converser, left)
-      pause = count > 0 ? Duration.millis(50) : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
-      yield* Effect.sleep(pause)
-      core.held = false
-      if (isLostBehind(converser, channel)) return false
-    }
-    return true
-  })
+const receiveAll = (
+  converser: Converser,
+  channel: OpenChannel,
+  messages: ReadonlyArray<Sequenced>
+): Effect.Effect<boolean> =>
+  messages.length === 0
+    ? allTaken
+    : Effect.flatMap(receiveSome(converser, messages), (count) =>
+        count === messages.length ? allTaken : offerAgain(converser, channel, messages.slice(count), count > 0)
+      )
 
 /** A stranger's first message decides whether it becomes a remote. */
 const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArray<Sequenced>): string | undefined => {
@@ -67,44 +96,58 @@ const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string)
     yield* link.drop(channel.number, error)
   })
 
-const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>) =>
-  Effect.gen(function* () {
-    const { core } = converser
-    const { acknowledged } = core.window
-    const wasWaiting = channel.early.since !== undefined
-    const { messages, repeated, violation } = read(converser, channel, frames)
-    if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
-    const objection = strangerViolation(converser, messages)
-    if (objection === undefined && !(yield* receiveAll(converser, channel, messages))) return false
+/** Gives whether the channel goes on. */
+const onSlice = (
+  converser: Converser,
+  channel: OpenChannel,
+  frames: ReadonlyArray<Uint8Array>
+): Effect.Effect<boolean> => {
+  const { core } = converser
+  const { acknowledged } = core.window
+  const wasWaiting = channel.early.since !== undefined
+  const { messages, repeated, violation } = read(converser, channel, frames)
+  if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
+  const objection = strangerViolation(converser, messages)
+  const received = objection === undefined ? receiveAll(converser, channel, messages) : allTaken
+  return andThen(received, (taken) => {
+    if (!taken) return Effect.succeed(false)
     channel.grants = channel.grants && Credit.take(channel.grants)
     if (repeated) oweAck(converser, true)
     settleNow(converser)
     converser.wake()
     const reason = objection ?? violation
-    if (reason !== undefined) yield* hangUp(converser, channel, reason)
-    else if (wasWaiting || channel.early.held.length > 0) yield* watchGap(converser, channel, messages.length > 0)
-    return reason === undefined
+    if (reason !== undefined) return Effect.as(hangUp(converser, channel, reason), false)
+    return wasWaiting || channel.early.held.length > 0
+      ? Effect.as(watchGap(converser, channel, messages.length > 0), true)
+      : allTaken
   })
+}
 
 /**
  * Takes what frames of the channel in service bring.
  *
  * @internal
  */
-export const onFrames = (converser: Converser, event: Extract<LinkEvent, { _tag: "Frames" }>) =>
-  Effect.gen(function* () {
-    const { channel: number, frames } = event
-    const { behind } = converser
-    for (let from = 0; from < frames.length; from += sliceLength) {
-      const { channel } = converser.core
-      if (channel?.number !== number) return
-      converser.behind = [{ ...event, frames: frames.slice(from + sliceLength) }, ...behind]
-      if (!(yield* onSlice(converser, channel, frames.slice(from, from + sliceLength)))) {
-        converser.core.channel = undefined
-        return
-      }
-    }
-  })
+export const onFrames = (
+  converser: Converser,
+  event: Extract<LinkEvent, { _tag: "Frames" }>
+): Effect.Effect<void> => {
+  const { channel: number, frames } = event
+  const { behind } = converser
+  const takeFrom = (from: number): Effect.Effect<void> => {
+    const { channel } = converser.core
+    if (from >= frames.length || channel?.number !== number) return Effect.void
+    const next = from + sliceLength
+    if (next < frames.length) converser.behind = [{ ...event, frames: frames.slice(next) }, ...behind]
+    else converser.behind = behind
+    return andThen(onSlice(converser, channel, frames.slice(from, next)), (goesOn) => {
+      if (goesOn) return takeFrom(next)
+      converser.core.channel = undefined
+      return Effect.void
+    })
+  }
+  return Effect.suspend(() => takeFrom(0))
+}
 
 /**
  * Something may have been missing for too long: then it is passed as lost, on record, and what came after it is taken.
