@@ -38,9 +38,8 @@ export const makeInbox = <A>(capacity: number, onWeight: (delta: number) => void
     drained.unsafeOpen()
     return taken
   }
-  const take: Effect.Effect<ReadonlyArray<A>> = Effect.suspend(() =>
-    items.length > 0 ? Effect.succeed(empty()) : Effect.flatMap(filled.wait, () => take)
-  )
+  const takeNow = (): Effect.Effect<ReadonlyArray<A>> =>
+    items.length > 0 ? Effect.succeed(empty()) : Effect.flatMap(filled.wait, takeNow)
   return {
     offer: (item, bytes) => {
       items.push(item)
@@ -52,7 +51,7 @@ export const makeInbox = <A>(capacity: number, onWeight: (delta: number) => void
     hasRoom: () => weight < capacity,
     room: drained.await,
     peek: () => items,
-    take,
+    take: Effect.suspend(takeNow),
     discard: () => void empty()
   }
 }

@@ -62,7 +62,7 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
     Effect.suspend(() =>
       core.gone
         ? Effect.succeed(undefined)
-        : Effect.map(store.enlist(participant), () => stageBody(core, body, expiresAt))
+        : Effect.flatMap(store.enlist(participant), () => Effect.succeed(stageBody(core, body, expiresAt)))
     )
 
   const outcome = (place: Placed | undefined): Effect.Effect<Placed, NetworkStoppedError> =>

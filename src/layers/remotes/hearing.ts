@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
 import * as Credit from "../../protocol/Credit.ts"
 import * as EarlyMessages from "../../protocol/EarlyMessages.ts"
-import { andThen } from "../../internal/atOnce.ts"
 import type { LinkEvent } from "../../services/Transport.ts"
 import { noteProgress, oweAck } from "./acknowledging.ts"
 import type { Converser } from "./Converser.ts"
@@ -19,8 +18,6 @@ const sliceLength = 256
 
 /** How long it takes until a busy kernel is asked for the first time whether it takes a message now. */
 const firstPause = Duration.millis(50)
-
-const allTaken = Effect.succeed(true)
 
 /** What was not taken is offered again after a pause; meanwhile the line is held. Gives whether all were taken. */
 const offerAgain = (
@@ -40,35 +37,38 @@ const offerAgain = (
       yield* Effect.sleep(pause)
       core.held = false
       if (isLostBehind(converser, channel)) return false
-      const count = yield* receiveSome(converser, left)
+      const count = yield* holdLine(converser, receive(converser, left))
+      noteTaken(converser)
       left = left.slice(count)
       took = count > 0
     }
     return true
   })
 
-/** Takes as many messages as the kernel takes now, and gives how many. */
-const receiveSome = (converser: Converser, messages: ReadonlyArray<Sequenced>): Effect.Effect<number> =>
-  Effect.map(holdLine(converser, receive(converser, messages)), (count) => {
-    oweAck(converser, false)
-    converser.notify()
-    return count
-  })
+const noteTaken = (converser: Converser): void => {
+  converser.core.held = false
+  oweAck(converser, false)
+  converser.notify()
+}
 
 /**
- * Takes messages until none is left; while the kernel is busy, the line is held. Gives whether all were taken: what waits when
- * its channel is lost is let go, because it comes again on the next one, which has to be opened meanwhile.
+ * Takes messages until none is left; while the kernel is busy, the line is held. `then` is told whether all were taken: what waits
+ * when its channel is lost is let go, because it comes again on the next one, which has to be opened meanwhile.
  */
-const receiveAll = (
+const receiveAll = <A>(
   converser: Converser,
   channel: OpenChannel,
-  messages: ReadonlyArray<Sequenced>
-): Effect.Effect<boolean> =>
+  messages: ReadonlyArray<Sequenced>,
+  then: (taken: boolean) => Effect.Effect<A>
+): Effect.Effect<A> =>
   messages.length === 0
-    ? allTaken
-    : Effect.flatMap(receiveSome(converser, messages), (count) =>
-        count === messages.length ? allTaken : offerAgain(converser, channel, messages.slice(count), count > 0)
-      )
+    ? then(true)
+    : Effect.flatMap(holdLine(converser, receive(converser, messages)), (count) => {
+        noteTaken(converser)
+        return count === messages.length
+          ? then(true)
+          : Effect.flatMap(offerAgain(converser, channel, messages.slice(count), count > 0), then)
+      })
 
 /** A stranger's first message decides whether it becomes a remote. */
 const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArray<Sequenced>): string | undefined => {
@@ -96,30 +96,31 @@ const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string)
     yield* link.drop(channel.number, error)
   })
 
-/** Gives whether the channel goes on. */
+/** `then` is told whether the channel goes on. */
 const onSlice = (
   converser: Converser,
   channel: OpenChannel,
-  frames: ReadonlyArray<Uint8Array>
-): Effect.Effect<boolean> => {
+  frames: ReadonlyArray<Uint8Array>,
+  then: (goesOn: boolean) => Effect.Effect<void>
+): Effect.Effect<void> => {
   const { core } = converser
   const { acknowledged } = core.window
   const wasWaiting = channel.early.since !== undefined
   const { messages, repeated, violation } = read(converser, channel, frames)
   if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
   const objection = strangerViolation(converser, messages)
-  const received = objection === undefined ? receiveAll(converser, channel, messages) : allTaken
-  return andThen(received, (taken) => {
-    if (!taken) return Effect.succeed(false)
+  return receiveAll(converser, channel, objection === undefined ? messages : [], (taken) => {
+    if (!taken) return then(false)
     channel.grants = channel.grants && Credit.take(channel.grants)
     if (repeated) oweAck(converser, true)
     settleNow(converser)
     converser.wake()
     const reason = objection ?? violation
-    if (reason !== undefined) return Effect.as(hangUp(converser, channel, reason), false)
-    return wasWaiting || channel.early.held.length > 0
-      ? Effect.as(watchGap(converser, channel, messages.length > 0), true)
-      : allTaken
+    if (reason !== undefined) return Effect.zipRight(hangUp(converser, channel, reason), then(false))
+    const isWaiting = wasWaiting || channel.early.held.length > 0
+    return isWaiting
+      ? Effect.flatMap(watchGap(converser, channel, messages.length > 0), () => then(true))
+      : then(true)
   })
 }
 
@@ -128,25 +129,22 @@ const onSlice = (
  *
  * @internal
  */
-export const onFrames = (
-  converser: Converser,
-  event: Extract<LinkEvent, { _tag: "Frames" }>
-): Effect.Effect<void> => {
+export const onFrames = (converser: Converser, event: Extract<LinkEvent, { _tag: "Frames" }>): Effect.Effect<void> => {
   const { channel: number, frames } = event
   const { behind } = converser
   const takeFrom = (from: number): Effect.Effect<void> => {
     const { channel } = converser.core
     if (from >= frames.length || channel?.number !== number) return Effect.void
     const next = from + sliceLength
-    if (next < frames.length) converser.behind = [{ ...event, frames: frames.slice(next) }, ...behind]
-    else converser.behind = behind
-    return andThen(onSlice(converser, channel, frames.slice(from, next)), (goesOn) => {
+    converser.behind = next < frames.length ? [{ ...event, frames: frames.slice(next) }, ...behind] : behind
+    const slice = frames.length <= sliceLength ? frames : frames.slice(from, next)
+    return onSlice(converser, channel, slice, (goesOn) => {
       if (goesOn) return takeFrom(next)
       converser.core.channel = undefined
       return Effect.void
     })
   }
-  return Effect.suspend(() => takeFrom(0))
+  return takeFrom(0)
 }
 
 /**
@@ -169,6 +167,9 @@ export const onReminded = (converser: Converser, number: number) =>
     }
     channel.early = passed.early
     yield* holdLine(converser, passHole(converser, passed.hole))
-    if (yield* receiveAll(converser, channel, passed.taken)) yield* watchGap(converser, channel, true)
-    else core.channel = undefined
+    yield* receiveAll(converser, channel, passed.taken, (taken) => {
+      if (taken) return watchGap(converser, channel, true)
+      core.channel = undefined
+      return Effect.void
+    })
   })

@@ -26,12 +26,11 @@ export interface LoopOptions {
 const makeWriter = ({ awake, converser, waiting }: LoopOptions) => {
   const { core, link } = converser
   const wantChannel = Effect.zipRight(waiting, link.want)
-  const work = Effect.suspend(() => {
+  return Effect.flatMap(awake.wait, () => {
     awake.lower()
     if (core.channel !== undefined) return flush(converser)
     return SendWindow.pending(core.window) === 0 ? Effect.void : wantChannel
   })
-  return Effect.flatMap(awake.wait, () => work)
 }
 
 const makeReader = ({ converser, forget }: LoopOptions) => {
@@ -66,7 +65,7 @@ export const runLoops = (options: LoopOptions) =>
   Effect.forEach(
     [makeReader(options), makeWriter(options)],
     (loop) =>
-      endlessly(Effect.catchAllCause(loop, (cause) => recover(options.converser, cause))).pipe(
+      endlessly(Effect.catchAllCause(endlessly(loop), (cause) => recover(options.converser, cause))).pipe(
         Effect.annotateLogs({
           package: "effect-remotes",
           module: "RemoteHandle",

@@ -9,7 +9,7 @@ import type { Delivery } from "../../protocol/Delivery.ts"
 import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
-import { isDone } from "../../internal/atOnce.ts"
+import { andThen, isDone } from "../../internal/atOnce.ts"
 import type { Hole } from "../../protocol/EarlyMessages.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -123,8 +123,10 @@ const isOverloaded = ({ config, core }: Receiver): boolean =>
  * Whether so many refusals wait for the peer that nothing more of it is taken until it has seen some. An honest peer has at most
  * as many messages on their way as it may have pending, and so never comes near.
  */
-const mustWait = ({ config, core }: Receiver): boolean =>
-  core.refusals.length + core.staged.refusals.length >= 2 * Room.hardLimits(config, "kernel").messages
+const mustWait = ({ config, core }: Receiver): boolean => {
+  const waiting = core.refusals.length + core.staged.refusals.length
+  return waiting > 0 && waiting >= 2 * Room.hardLimits(config, "kernel").messages
+}
 
 /** A peer that may be guessing is not told whether a URL was ever good. */
 const badReference = new UnknownOcapUrlError({ reason: "BadReference" }).message
@@ -237,8 +239,9 @@ const takeInTurn = (receiver: Receiver, messages: ReadonlyArray<Sequenced>): Eff
     }
     return Effect.void
   }
-  const finish = () => Effect.as(tellAbandoned(messages.slice(0, count)), count)
-  return Effect.flatMap(Effect.catchTag(from(), "KernelBusy", () => Effect.void), finish)
+  const finish = () => andThen(tellAbandoned(messages.slice(0, count)), () => Effect.succeed(count))
+  const taken = from()
+  return isDone(taken) ? finish() : Effect.flatMap(Effect.catchTag(taken, "KernelBusy", () => Effect.void), finish)
 }
 
 /**
@@ -248,8 +251,13 @@ const takeInTurn = (receiver: Receiver, messages: ReadonlyArray<Sequenced>): Eff
  * @internal
  */
 export const receive = (receiver: Receiver, messages: ReadonlyArray<Sequenced>): Effect.Effect<number, StoreError> => {
-  const { participant, store } = receiver
-  return store.transaction(Effect.flatMap(store.enlist(participant), () => takeInTurn(receiver, messages)))
+  const { core, participant, store } = receiver
+  return store.transaction(
+    Effect.flatMap(store.enlist(participant), () => {
+      core.staged.joined = true
+      return takeInTurn(receiver, messages)
+    })
+  )
 }
 
 /**

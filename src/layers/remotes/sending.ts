@@ -160,7 +160,7 @@ const onFailure = () => Effect.void
 
 /**
  * Writes until there is nothing to write or no room for it; called again whenever that may have changed. A write that fails
- * ends it: the link tells of the loss, and the next channel begins with what the peer lacks.
+ * ends it: the link tells of the loss, and the next channel begins with what the peer lacks. It begins when it is called.
  *
  * @internal
  */
@@ -184,7 +184,7 @@ export const flush = (sender: Sender): Effect.Effect<void> => {
     patience -= 1
     return patience < 0 ? go(sayWhatIsDue(sender, channel)) : Effect.flatMap(Effect.yieldNow(), turn)
   }
-  return Effect.suspend(turn)
+  return turn()
 }
 
 const giveUpChannel = ({ config, core, link }: Sender, channel: OpenChannel) =>
