@@ -30,7 +30,8 @@ export class Raw extends Context.Tag("bench/Raw")<
 export const makeNode = (seed: string, crowd = 100) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const options = await common(Buffer.from(seed, "hex"))
+      // As libp2p comes: this is where ours joins the pieces of a packet.
+      const { connectionProtector: _, ...options } = await common(Buffer.from(seed, "hex"))
       const services = { identify: identify(), ping: ping() }
       const addresses = { listen: ["/ip4/127.0.0.1/tcp/0"] }
       const node = await createLibp2p({

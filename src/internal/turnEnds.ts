@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { StoreError } from "../errors/StoreError.ts"
+import { andThen, isDone } from "./atOnce.ts"
 import type { Backend } from "./turnBackend.ts"
 import type { Level, Turn } from "./turnLevels.ts"
 
@@ -32,15 +33,15 @@ const verdict = <A, E, Session>(level: Level<Session>, exit: Exit.Exit<A, E>): E
  *
  * @internal
  */
-export const prepareAll = <Session>({ participants }: Turn<Session>): Effect.Effect<void, StoreError> =>
-  Effect.suspend(() => {
-    let next = 0
-    return Effect.whileLoop({
-      while: () => next < participants.length,
-      body: () => participants[next++]?.prepare ?? Effect.void,
-      step: () => {}
-    })
-  })
+export const prepareAll = <Session>({ participants }: Turn<Session>): Effect.Effect<void, StoreError> => {
+  let next = 0
+  const goOn = (): Effect.Effect<void, StoreError> => {
+    // One may enlist another while it writes.
+    const participant = participants[next++]
+    return participant === undefined ? Effect.void : andThen(participant.prepare, goOn)
+  }
+  return goOn()
+}
 
 /**
  * Makes what ends transactions, and tells the participants.
@@ -60,16 +61,16 @@ export const makeEnds = <Session>(backend: Backend<Session>) => {
     level.open = false
     turn.over = true
     if (Exit.isFailure(end)) return undoAll(turn, end.cause)
-    return Effect.matchCauseEffect(backend.commit(turn.session), {
-      onFailure: (cause) => undoAll(turn, cause),
-      onSuccess: () =>
-        Effect.flatMap(backend.end(turn.session), () =>
-          callAll(
-            turn.participants.map((it) => it.committed),
-            end
-          )
+    const finish = () =>
+      andThen(backend.end(turn.session), () =>
+        callAll(
+          turn.participants.map((it) => it.committed),
+          end
         )
-    })
+      )
+    const committed = backend.commit(turn.session)
+    if (isDone(committed)) return finish()
+    return Effect.matchCauseEffect(committed, { onFailure: (cause) => undoAll(turn, cause), onSuccess: finish })
   }
 
   /** Undoes a nested transaction; where the store cannot, nothing of the one around it can be saved either. */

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { StoreError } from "../errors/StoreError.ts"
 import type { Participant } from "../services/RemoteStore.ts"
+import { isDone } from "./atOnce.ts"
 import { Gate, type Restore } from "./gate.ts"
 import type { Backend } from "./turnBackend.ts"
 import { makeEnds, prepareAll } from "./turnEnds.ts"
@@ -38,30 +39,58 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
   const { settle, settleNested } = makeEnds(backend)
   const gate = new Gate()
 
+  /** What comes out of a level's end, once its gate has been left. */
+  const leaving = <A, E>(passed: Gate, end: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+    if (!Exit.isExit(end)) return passed.leaving(end)
+    passed.leave()
+    return end
+  }
+
   /** The gate was entered; it is left at the end. Written for few steps: on an idle line this is run for each message. */
+  const begun = <A, E, R>(
+    place: Place<Session>,
+    turn: Effect.Effect<A, E, R>,
+    restore: Restore,
+    session: Session
+  ): Effect.Effect<A, E | StoreError, R> => {
+    const level = levelIn({ session, participants: [], enlisted: new Set(), over: false }, undefined)
+    const before = place.level
+    place.level = level
+    const settled = (exit: Exit.Exit<A, E | StoreError>) => {
+      place.level = before
+      return leaving(gate, settle(level, exit))
+    }
+    const work = Effect.flatMap(restore(turn), (value): Effect.Effect<A, StoreError> => {
+      const prepared = prepareAll(level.turn)
+      return isDone(prepared) ? Effect.succeed(value) : Effect.as(prepared, value)
+    })
+    return Effect.matchCauseEffect(backend.within(session)(work), {
+      onFailure: (cause) => settled(Exit.failCause(cause)),
+      onSuccess: (value) => settled(Exit.succeed(value))
+    })
+  }
+
   const begin = <A, E, R>(
     place: Place<Session>,
     turn: Effect.Effect<A, E, R>,
     restore: Restore
-  ): Effect.Effect<A, E | StoreError, R> =>
-    Effect.flatMap(backend.begin(restore), (session) => {
-      const level = levelIn({ session, participants: [], enlisted: new Set(), over: false }, undefined)
-      const before = place.level
-      place.level = level
-      const settled = (exit: Exit.Exit<A, E | StoreError>) => {
-        place.level = before
-        return settle(level, exit)
-      }
-      return Effect.matchCauseEffect(backend.within(session)(Effect.zipLeft(restore(turn), prepareAll(level.turn))), {
-        onFailure: (cause) => settled(Exit.failCause(cause)),
-        onSuccess: (value) => settled(Exit.succeed(value))
-      })
+  ): Effect.Effect<A, E | StoreError, R> => {
+    const session = backend.begin(restore)
+    if (isDone(session)) return begun(place, turn, restore, session.value)
+    return Effect.matchCauseEffect(session, {
+      onFailure: (cause) => leaving(gate, Effect.failCause(cause)),
+      onSuccess: (it) => begun(place, turn, restore, it)
     })
+  }
 
   const outermost = <A, E, R>(
     place: Place<Session>,
     turn: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | StoreError, R> => gate.through((restore) => begin(place, turn, restore))
+  ): Effect.Effect<A, E | StoreError, R> =>
+    Effect.uninterruptibleMask((restore) => {
+      const wait = gate.enter(restore)
+      return wait === undefined ? begin(place, turn, restore) : Effect.flatMap(wait, () => begin(place, turn, restore))
+    })
 
   /** The gate of the level around it was entered; it is left at the end. Written for few steps: this is run for each message. */
   const inside = <A, E, R>(
@@ -74,35 +103,30 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     const { participants, session } = parent.turn
     const enlistedBefore = participants.length
     const staged: Array<() => void> = []
-    const run = Effect.suspend(() => {
-      for (let index = 0; index < enlistedBefore; index += 1) {
-        const participant = participants[index]
-        if (participant !== undefined) staged.push(participant.savepoint())
-      }
-      return restore(turn)
-    })
-    const begun = Effect.suspend(() => {
+    const run = () => {
       const before = place.level
       place.level = level
       const settled = (exit: Exit.Exit<A, E>) => {
         place.level = before
-        const end = settleNested(level, exit, staged, enlistedBefore)
-        if (Exit.isExit(end)) {
-          parent.gate.leave()
-          return end
-        }
-        return parent.gate.leaving(end)
+        return leaving(parent.gate, settleNested(level, exit, staged, enlistedBefore))
       }
-      return Effect.matchCauseEffect(run, {
+      const marked = Effect.suspend(() => {
+        for (let index = 0; index < enlistedBefore; index += 1) {
+          const participant = participants[index]
+          if (participant !== undefined) staged.push(participant.savepoint())
+        }
+        return restore(turn)
+      })
+      return Effect.matchCauseEffect(marked, {
         onFailure: (cause) => settled(Exit.failCause(cause)),
         onSuccess: (value) => settled(Exit.succeed(value))
       })
-    })
+    }
     const saved = backend.savepoint(session, level.depth)
-    if (saved === undefined) return begun
+    if (saved === undefined) return run()
     return Effect.matchCauseEffect(saved, {
       onFailure: (cause) => parent.gate.leaving(Effect.failCause(cause)),
-      onSuccess: () => begun
+      onSuccess: run
     })
   }
 

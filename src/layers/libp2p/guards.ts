@@ -13,6 +13,7 @@ import type {
   StreamMuxerFactory
 } from "@libp2p/interface"
 import type { Libp2pOptions } from "libp2p"
+import { joinWrites } from "./joining.ts"
 import * as Negotiation from "./negotiation.ts"
 
 type Known = (protocol: string) => boolean
@@ -106,7 +107,7 @@ export const around = (
   // Libp2p's place for what is done to a connection before anything is said on it.
   connectionProtector: (components) => ({
     protect: async (connection) =>
-      watch(connection, (protocol) => components.upgrader.getConnectionEncrypters().has(protocol))
+      watch(joinWrites(connection), (protocol) => components.upgrader.getConnectionEncrypters().has(protocol))
   }),
   connectionEncrypters: [(components) => watchEncrypter(encrypter(components), components)],
   streamMuxers: [(components) => watchMuxer(muxer(components), components)]

@@ -99,11 +99,8 @@ export const make = <E>({ decoder, limit, onRoom, onViolation }: Options): Inbox
     return (
       failure ??
       Effect.async<ReadonlyArray<Uint8Array>, E>((resume) => {
-        if (frames.length > 0 || failure !== undefined) return resume(take)
+        // Nothing to undo when it is interrupted: who is woken then looks at nothing, and the next one finds what there is.
         reader = resume
-        return Effect.sync(() => {
-          if (reader === resume) reader = undefined
-        })
       })
     )
   })

@@ -67,12 +67,10 @@ const tryAgain = <A>({ core, notify }: Converser, effect: Effect.Effect<A, Store
  * @internal
  */
 export const holdLine = <A>(converser: Converser, effect: Effect.Effect<A, StoreError>): Effect.Effect<A> =>
-  Effect.map(
-    Effect.catchAll(effect, (error) => tryAgain(converser, effect, error)),
-    (value) => {
+  Effect.catchAll(effect, (error) =>
+    Effect.tap(tryAgain(converser, effect, error), () => {
       converser.core.held = false
-      return value
-    }
+    })
   )
 
 /**

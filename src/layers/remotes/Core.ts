@@ -57,6 +57,8 @@ export interface Staged {
   hints: ReadonlyArray<string> | undefined
   /** What the transaction adds to `Core.echoes`, or takes off it. */
   echoes: number
+  /** Whether the transaction is known to take the handle along, so that what joins it next need not ask. */
+  joined: boolean
   /** Set when the conversation ends in this transaction. */
   ending: Ending | undefined
   /** Runs after the commit. */
@@ -198,6 +200,7 @@ export const nothingStaged = (): Staged => ({
   incarnationId: undefined,
   hints: undefined,
   echoes: 0,
+  joined: false,
   ending: undefined,
   after: []
 })

@@ -7,6 +7,7 @@ import type { RemotePendingError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { makeDeadline } from "../../internal/deadline.ts"
 import type { Clockwork } from "../../internal/timers.ts"
+import { Signal } from "../../internal/signal.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { Receipt, RemoteHandleService, RemoteStatus } from "../../services/RemoteHandle.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -85,13 +86,13 @@ const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
 export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const { committer, config, core, identity, link, port, store } = options
   const { peerId } = core
-  const awake = Effect.unsafeMakeLatch(true)
+  const awake = new Signal(true)
   const admission = makeAdmission(core, config)
   const { makeRoom } = admission
   const news = yield* PubSub.sliding<void>(1)
   let stopped = false
 
-  const wake = () => awake.unsafeOpen()
+  const wake = () => awake.raise()
   const timers = yield* options.clockwork.within(yield* Effect.scope)
   const { clock } = timers
   const acceptTimes = makeAcceptTimes(core, clock)
@@ -173,6 +174,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     port,
     identity,
     config,
+    clock,
     pacer: makePacer(timers, config.maxMessagesPerSecond, wake),
     participant,
     redemptions,

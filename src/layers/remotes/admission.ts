@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import { ResourceLimitError } from "../../errors/TransportError.ts"
-import type { Restore } from "../../internal/gate.ts"
 import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
@@ -63,24 +62,16 @@ export const makeAdmission = (core: Core, config: Options): Admission => {
 
   type Place = "free" | "reserve"
 
-  const takeRoom = (
-    restore: Restore,
-    lane: Room.Lane,
-    size: number
-  ): Effect.Effect<Place, ResourceLimitError | NetworkStoppedError> =>
-    Effect.suspend(() => {
-      if (stopped) return Effect.fail(new NetworkStoppedError())
-      const place = Room.admit(config, load(), lane, size)
-      if (place === "free" || place === "reserve") {
-        core.reservedMessages += 1
-        core.reservedBytes += size
-        if (place === "reserve") Reserve.take(reserve, size)
-        return Effect.succeed(place)
-      }
-      if (config.overflow === "fail") return Effect.fail(refusal(place))
-      room.unsafeClose()
-      return Effect.zipRight(restore(room.await), takeRoom(restore, lane, size))
-    })
+  /** Takes room for a message, or says what it lacks. */
+  const takeRoom = (lane: Room.Lane, size: number): Place | "pendingMessages" | "pendingBytes" => {
+    const place = Room.admit(config, load(), lane, size)
+    if (place === "free" || place === "reserve") {
+      core.reservedMessages += 1
+      core.reservedBytes += size
+      if (place === "reserve") Reserve.take(reserve, size)
+    }
+    return place
+  }
 
   /** The message is among what is pending now, or it is not to be. */
   const leave = (place: Place, size: number, placed: Placed | undefined): void => {
@@ -97,15 +88,32 @@ export const makeAdmission = (core: Core, config: Options): Admission => {
     if (Room.admit(config, load(), "ordinary", 0) === "free") makeRoom()
   }
 
+  const enter: Admission["enter"] = <E>(lane: Room.Lane, size: number, commit: Effect.Effect<Placed, E>) =>
+    Effect.uninterruptibleMask((restore) => {
+      const entered = (place: Place) =>
+        Effect.matchCauseEffect(commit, {
+          onFailure: (cause) => {
+            leave(place, size, undefined)
+            return Effect.failCause(cause)
+          },
+          onSuccess: (placed) => {
+            leave(place, size, placed)
+            return Effect.succeed(placed)
+          }
+        })
+      const attempt = (): Effect.Effect<Placed, E | ResourceLimitError | NetworkStoppedError> => {
+        if (stopped) return Effect.fail(new NetworkStoppedError())
+        const place = takeRoom(lane, size)
+        if (place === "free" || place === "reserve") return entered(place)
+        if (config.overflow === "fail") return Effect.fail(refusal(place))
+        room.unsafeClose()
+        return Effect.flatMap(restore(room.await), attempt)
+      }
+      return attempt()
+    })
+
   return {
-    enter: (lane, size, commit) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(takeRoom(restore, lane, size), (place) =>
-          Effect.onExit(commit, (exit) =>
-            Effect.sync(() => leave(place, size, exit._tag === "Success" ? exit.value : undefined))
-          )
-        )
-      ),
+    enter,
     objectionInTurn: (lane, size) => {
       const open = unacknowledged(core)
       const messages = open.messages + core.staged.bodies.length

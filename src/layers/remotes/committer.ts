@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
+import { endlessly } from "../../internal/endless.ts"
+import { Signal } from "../../internal/signal.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Core } from "./Core.ts"
 import type { Placed } from "./staging.ts"
@@ -15,8 +17,8 @@ import { stageBody } from "./staging.ts"
  */
 export interface Committer {
   /**
-   * Gives a message its place, durably. Not interruptible, so that the caller always learns of it; it takes as long as one or
-   * two commits.
+   * Gives a message its place, durably; it takes as long as one or two commits. To be called where nothing can be interrupted,
+   * so that the caller always learns of it.
    */
   readonly commit: (
     core: Core,
@@ -48,7 +50,7 @@ const maxBatch = 1024
  * @internal
  */
 export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Type"]) {
-  const awake = Effect.unsafeMakeLatch(false)
+  const awake = new Signal(false)
   let gathered: Array<Request> = []
   let waiting: ReadonlyArray<Request> = []
   /** Whether the fiber has nothing to do, and has had its turn since a message was committed past it. */
@@ -60,7 +62,7 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
     Effect.suspend(() =>
       core.gone
         ? Effect.succeed(undefined)
-        : Effect.map(store.enlist(participant), () => stageBody(core, body, expiresAt))
+        : Effect.flatMap(store.enlist(participant), () => Effect.succeed(stageBody(core, body, expiresAt)))
     )
 
   const outcome = (place: Placed | undefined): Effect.Effect<Placed, NetworkStoppedError> =>
@@ -79,8 +81,8 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
     )
 
   const commitGathered = Effect.gen(function* () {
-    yield* awake.await
-    awake.unsafeClose()
+    yield* awake.wait
+    awake.lower()
     waiting = gathered
     gathered = []
     while (waiting.length > 0) {
@@ -94,7 +96,7 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
   const commitAtOnce = (message: Message): Effect.Effect<Placed, StoreError | NetworkStoppedError> => {
     resting = false
     const leave = <A, E>(exit: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-      awake.unsafeOpen()
+      awake.raise()
       return exit
     }
     return Effect.matchCauseEffect(store.transaction(stage(message)), {
@@ -109,21 +111,19 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
       for (const { placed } of [...waiting, ...gathered]) Deferred.unsafeDone(placed, new NetworkStoppedError())
     })
   )
-  yield* Effect.forkScoped(Effect.forever(commitGathered))
+  yield* Effect.forkScoped(endlessly(commitGathered))
 
   const committer: Committer = {
     commit: (core, participant, body, expiresAt) =>
-      Effect.uninterruptible(
-        Effect.suspend(() => {
-          if (ended) return new NetworkStoppedError()
-          const message = { core, participant, body, expiresAt }
-          if (resting) return commitAtOnce(message)
-          const placed = Deferred.unsafeMake<Placed, StoreError | NetworkStoppedError>(FiberId.none)
-          gathered.push({ message, placed })
-          awake.unsafeOpen()
-          return Deferred.await(placed)
-        })
-      )
+      Effect.suspend(() => {
+        if (ended) return new NetworkStoppedError()
+        const message = { core, participant, body, expiresAt }
+        if (resting) return commitAtOnce(message)
+        const placed = Deferred.unsafeMake<Placed, StoreError | NetworkStoppedError>(FiberId.none)
+        gathered.push({ message, placed })
+        awake.raise()
+        return Deferred.await(placed)
+      })
   }
   return committer
 })

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { andThen } from "../../internal/atOnce.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { LinkError, LinkEvent } from "../../services/Transport.ts"
 import type { Converser } from "./Converser.ts"
@@ -25,6 +26,7 @@ const onLost = (converser: Converser, number: number, error: LinkError) =>
 
 /** Frames of one channel that came in several pieces are worked on together. */
 const join = (events: ReadonlyArray<LinkEvent>): ReadonlyArray<LinkEvent> => {
+  if (events.length === 1) return events
   const joined: Array<LinkEvent> = []
   let frames: Array<Uint8Array> = []
   for (const event of events) {
@@ -46,21 +48,23 @@ const join = (events: ReadonlyArray<LinkEvent>): ReadonlyArray<LinkEvent> => {
  */
 export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>): Effect.Effect<void> => {
   const joined = join(events)
-  return Effect.forEach(
-    joined,
-    (event, index) => {
-      converser.behind = joined.slice(index + 1)
-      switch (event._tag) {
-        case "Opened":
-          return onOpened(converser, event)
-        case "Frames":
-          return onFrames(converser, event)
-        case "Reminded":
-          return onReminded(converser, event.channel)
-        case "Lost":
-          return onLost(converser, event.channel, event.error)
-      }
-    },
-    { discard: true }
-  )
+  const hear = (event: LinkEvent): Effect.Effect<void> => {
+    switch (event._tag) {
+      case "Opened":
+        return onOpened(converser, event)
+      case "Frames":
+        return onFrames(converser, event)
+      case "Reminded":
+        return onReminded(converser, event.channel)
+      case "Lost":
+        return onLost(converser, event.channel, event.error)
+    }
+  }
+  const from = (index: number): Effect.Effect<void> => {
+    const event = joined[index]
+    if (event === undefined) return Effect.void
+    converser.behind = joined.slice(index + 1)
+    return andThen(hear(event), () => from(index + 1))
+  }
+  return from(0)
 }

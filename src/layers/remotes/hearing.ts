@@ -16,30 +16,59 @@ import { passHole, receive } from "./receiving.ts"
 /** How many frames are decoded, and their messages committed, together at most. */
 const sliceLength = 256
 
-/**
- * Takes messages until none is left; while the kernel is busy, the line is held. Gives whether all were taken: what waits when
- * its channel is lost is let go, because it comes again on the next one, which has to be opened meanwhile.
- */
-const receiveAll = (converser: Converser, channel: OpenChannel, messages: ReadonlyArray<Sequenced>) =>
+/** How long it takes until a busy kernel is asked for the first time whether it takes a message now. */
+const firstPause = Duration.millis(50)
+
+/** What was not taken is offered again after a pause; meanwhile the line is held. Gives whether all were taken. */
+const offerAgain = (
+  converser: Converser,
+  channel: OpenChannel,
+  messages: ReadonlyArray<Sequenced>,
+  tookAny: boolean
+): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     const { core } = converser
     let left = messages
-    let pause = Duration.millis(50)
-    while (left.length > 0) {
-      const count = yield* holdLine(converser, receive(converser, left, channel.senderOf))
-      left = left.slice(count)
-      oweAck(converser, false)
-      converser.notify()
-      if (left.length === 0) return true
+    let pause = firstPause
+    for (let took = tookAny; left.length > 0;) {
       core.held = true
       takeAcksBehind(converser, left)
-      pause = count > 0 ? Duration.millis(50) : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
+      pause = took ? firstPause : Duration.min(Duration.times(pause, 2), Duration.seconds(5))
       yield* Effect.sleep(pause)
       core.held = false
       if (isLostBehind(converser, channel)) return false
+      const count = yield* holdLine(converser, receive(converser, left, channel.senderOf))
+      noteTaken(converser)
+      left = left.slice(count)
+      took = count > 0
     }
     return true
   })
+
+const noteTaken = (converser: Converser): void => {
+  converser.core.held = false
+  oweAck(converser, false)
+  converser.notify()
+}
+
+/**
+ * Takes messages until none is left; while the kernel is busy, the line is held. `then` is told whether all were taken: what waits
+ * when its channel is lost is let go, because it comes again on the next one, which has to be opened meanwhile.
+ */
+const receiveAll = <A>(
+  converser: Converser,
+  channel: OpenChannel,
+  messages: ReadonlyArray<Sequenced>,
+  then: (taken: boolean) => Effect.Effect<A>
+): Effect.Effect<A> =>
+  messages.length === 0
+    ? then(true)
+    : Effect.flatMap(holdLine(converser, receive(converser, messages, channel.senderOf)), (count) => {
+        noteTaken(converser)
+        return count === messages.length
+          ? then(true)
+          : Effect.flatMap(offerAgain(converser, channel, messages.slice(count), count > 0), then)
+      })
 
 /** A stranger's first message decides whether it becomes a remote. */
 const strangerViolation = ({ core, mayRecord }: Converser, messages: ReadonlyArray<Sequenced>): string | undefined => {
@@ -69,44 +98,54 @@ const hangUp = ({ core, link }: Converser, channel: OpenChannel, reason: string)
     yield* link.drop(channel.number, error)
   })
 
-const onSlice = (converser: Converser, channel: OpenChannel, frames: ReadonlyArray<Uint8Array>) =>
-  Effect.gen(function* () {
-    const { core } = converser
-    const { acknowledged } = core.window
-    const wasWaiting = channel.early.since !== undefined
-    const { messages, repeated, violation } = read(converser, channel, frames)
-    if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
-    const objection = strangerViolation(converser, messages)
-    if (objection === undefined && !(yield* receiveAll(converser, channel, messages))) return false
+/** `then` is told whether the channel goes on. */
+const onSlice = (
+  converser: Converser,
+  channel: OpenChannel,
+  frames: ReadonlyArray<Uint8Array>,
+  then: (goesOn: boolean) => Effect.Effect<void>
+): Effect.Effect<void> => {
+  const { core } = converser
+  const { acknowledged } = core.window
+  const wasWaiting = channel.early.since !== undefined
+  const { messages, repeated, violation } = read(converser, channel, frames)
+  if (core.window.acknowledged > acknowledged) noteProgress(converser, channel)
+  const objection = strangerViolation(converser, messages)
+  return receiveAll(converser, channel, objection === undefined ? messages : [], (taken) => {
+    if (!taken) return then(false)
     channel.grants = channel.grants && Credit.take(channel.grants)
     if (repeated) oweAck(converser, true)
     settleNow(converser)
     converser.wake()
     const reason = objection ?? violation
-    if (reason !== undefined) yield* hangUp(converser, channel, reason)
-    else if (wasWaiting || channel.early.held.length > 0) yield* watchGap(converser, channel, messages.length > 0)
-    return reason === undefined
+    if (reason !== undefined) return Effect.zipRight(hangUp(converser, channel, reason), then(false))
+    const isWaiting = wasWaiting || channel.early.held.length > 0
+    return isWaiting ? Effect.flatMap(watchGap(converser, channel, messages.length > 0), () => then(true)) : then(true)
   })
+}
 
 /**
  * Takes what frames of the channel in service bring.
  *
  * @internal
  */
-export const onFrames = (converser: Converser, event: Extract<LinkEvent, { _tag: "Frames" }>) =>
-  Effect.gen(function* () {
-    const { channel: number, frames } = event
-    const { behind } = converser
-    for (let from = 0; from < frames.length; from += sliceLength) {
-      const { channel } = converser.core
-      if (channel?.number !== number) return
-      converser.behind = [{ ...event, frames: frames.slice(from + sliceLength) }, ...behind]
-      if (!(yield* onSlice(converser, channel, frames.slice(from, from + sliceLength)))) {
-        converser.core.channel = undefined
-        return
-      }
-    }
-  })
+export const onFrames = (converser: Converser, event: Extract<LinkEvent, { _tag: "Frames" }>): Effect.Effect<void> => {
+  const { channel: number, frames } = event
+  const { behind } = converser
+  const takeFrom = (from: number): Effect.Effect<void> => {
+    const { channel } = converser.core
+    if (from >= frames.length || channel?.number !== number) return Effect.void
+    const next = from + sliceLength
+    converser.behind = next < frames.length ? [{ ...event, frames: frames.slice(next) }, ...behind] : behind
+    const slice = frames.length <= sliceLength ? frames : frames.slice(from, next)
+    return onSlice(converser, channel, slice, (goesOn) => {
+      if (goesOn) return takeFrom(next)
+      converser.core.channel = undefined
+      return Effect.void
+    })
+  }
+  return takeFrom(0)
+}
 
 /**
  * Something may have been missing for too long: then it is passed as lost, on record, and what came after it is taken.
@@ -128,6 +167,9 @@ export const onReminded = (converser: Converser, number: number) =>
     }
     channel.early = passed.early
     yield* holdLine(converser, passHole(converser, passed.hole))
-    if (yield* receiveAll(converser, channel, passed.taken)) yield* watchGap(converser, channel, true)
-    else core.channel = undefined
+    yield* receiveAll(converser, channel, passed.taken, (taken) => {
+      if (taken) return watchGap(converser, channel, true)
+      core.channel = undefined
+      return Effect.void
+    })
   })

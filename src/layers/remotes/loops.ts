@@ -1,6 +1,9 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
+import { andThen } from "../../internal/atOnce.ts"
+import { endlessly } from "../../internal/endless.ts"
+import type { Signal } from "../../internal/signal.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Converser } from "./Converser.ts"
 import { converse } from "./conversing.ts"
@@ -13,7 +16,7 @@ import { flush } from "./sending.ts"
 export interface LoopOptions {
   readonly converser: Converser
   /** Open when there may be something to write. */
-  readonly awake: Effect.Latch
+  readonly awake: Signal
   /** To be run when something is pending and no channel is open. */
   readonly waiting: Effect.Effect<void>
   /** Called when the peer is gone and left nothing behind. */
@@ -22,25 +25,23 @@ export interface LoopOptions {
 
 const makeWriter = ({ awake, converser, waiting }: LoopOptions) => {
   const { core, link } = converser
-  return Effect.gen(function* () {
-    yield* awake.await
-    awake.unsafeClose()
-    if (core.channel !== undefined) return yield* flush(converser)
-    if (SendWindow.pending(core.window) === 0) return
-    yield* waiting
-    yield* link.want
+  const wantChannel = Effect.zipRight(waiting, link.want)
+  return Effect.flatMap(awake.wait, () => {
+    awake.lower()
+    if (core.channel !== undefined) return flush(converser)
+    return SendWindow.pending(core.window) === 0 ? Effect.void : wantChannel
   })
 }
 
 const makeReader = ({ converser, forget }: LoopOptions) => {
   const { core, link } = converser
-  return Effect.gen(function* () {
-    yield* converse(converser, yield* link.take)
-    if (core.channel !== undefined || link.peek().length > 0 || !isForgettable(core)) return
+  const look = (): Effect.Effect<void> => {
+    if (core.channel !== undefined || link.peek().length > 0 || !isForgettable(core)) return Effect.void
     forget()
     // What the link tells from here on is for who comes next.
-    return yield* Effect.never
-  })
+    return Effect.never
+  }
+  return Effect.flatMap(link.take, (events) => andThen(converse(converser, events), look))
 }
 
 /** A bug in here must not end the conversation: the channel is dropped, and the next one brings again what was in hand. */
@@ -64,7 +65,7 @@ export const runLoops = (options: LoopOptions) =>
   Effect.forEach(
     [makeReader(options), makeWriter(options)],
     (loop) =>
-      Effect.forever(Effect.catchAllCause(loop, (cause) => recover(options.converser, cause))).pipe(
+      endlessly(Effect.catchAllCause(endlessly(loop), (cause) => recover(options.converser, cause))).pipe(
         Effect.annotateLogs({
           package: "effect-remotes",
           module: "RemoteHandle",

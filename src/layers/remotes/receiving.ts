@@ -9,6 +9,7 @@ import type { Delivery } from "../../protocol/Delivery.ts"
 import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
+import { andThen, isDone } from "../../internal/atOnce.ts"
 import type { Hole } from "../../protocol/EarlyMessages.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -122,8 +123,10 @@ const isOverloaded = ({ config, core }: Receiver): boolean =>
  * Whether so many refusals wait for the peer that nothing more of it is taken until it has seen some. An honest peer has at most
  * as many messages on their way as it may have pending, and so never comes near.
  */
-const mustWait = ({ config, core }: Receiver): boolean =>
-  core.refusals.length + core.staged.refusals.length >= 2 * Room.hardLimits(config, "kernel").messages
+const mustWait = ({ config, core }: Receiver): boolean => {
+  const waiting = core.refusals.length + core.staged.refusals.length
+  return waiting > 0 && waiting >= 2 * Room.hardLimits(config, "kernel").messages
+}
 
 /** A peer that may be guessing is not told whether a URL was ever good. */
 const badReference = new UnknownOcapUrlError({ reason: "BadReference" }).message
@@ -173,12 +176,30 @@ const noteRejected = (
     core.staged.after.push(() => noteRefusal(conversation, new DeliveryRejectedError({ peerId, seq, code, reason })))
   })
 
-/** Runs in the savepoint of the kernel's handler, so that a delivery that is refused leaves nothing to suppress. */
-const receiveDelivery = ({ core, port }: Receiver, delivery: Delivery) =>
-  Effect.suspend(() => {
-    if (delivery._tag === "BringOutYourDead") expectEcho(core)
+/** What the kernel makes of a delivery. One that throws instead of giving an effect has died of it. */
+const handle = ({ core, port }: Receiver, delivery: Delivery): ReturnType<typeof port.receive> => {
+  try {
     return port.receive(core.peerId, delivery)
-  })
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+const receiveDelivery = (receiver: Receiver, message: Sequenced, delivery: Delivery) => {
+  const handled = handle(receiver, delivery)
+  const isReap = delivery._tag === "BringOutYourDead"
+  // What is done already has written nothing that would have to be undone.
+  if (isDone(handled) && !isReap) return Effect.void
+  const { core } = receiver
+  // In the savepoint of the kernel's handler, so that a delivery that is refused leaves nothing to suppress.
+  const work = isReap
+    ? Effect.zipRight(
+        Effect.sync(() => expectEcho(core)),
+        handled
+      )
+    : handled
+  return offer(receiver, work, { taken: done, refused: (refused) => refuse(receiver, message, refused) })
+}
 
 const done = () => Effect.void
 
@@ -186,10 +207,7 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
   const { content } = message
   switch (content._tag) {
     case "Deliver":
-      return offer(receiver, receiveDelivery(receiver, content.delivery), {
-        taken: done,
-        refused: (refused) => refuse(receiver, message, refused)
-      })
+      return receiveDelivery(receiver, message, content.delivery)
     case "RedeemUrl":
       if (isOverloaded(receiver)) return Effect.logDebug("a redemption is not answered: too much waits for the peer")
       return answerRedemption(receiver, content.url, content.replyKey)
@@ -209,6 +227,41 @@ const tellAbandoned = (taken: ReadonlyArray<Sequenced>): Effect.Effect<void> => 
   return count === 0 ? Effect.void : Effect.logWarning(`${count} messages of the peer's ended before it sent them`)
 }
 
+/** Takes messages in turn, in the open transaction, until the kernel is busy; gives how many were taken. */
+const takeInTurn = (
+  receiver: Receiver,
+  messages: ReadonlyArray<Sequenced>,
+  senderOf: OpenChannel["senderOf"]
+): Effect.Effect<number, StoreError> => {
+  const { core } = receiver
+  let count = 0
+  const from = (): Effect.Effect<void, KernelBusy | StoreError> => {
+    for (let message = messages[count]; message !== undefined && !mustWait(receiver); message = messages[count]) {
+      const taken = take(receiver, message)
+      if (!isDone(taken)) {
+        return Effect.flatMap(taken, () => {
+          count += 1
+          return from()
+        })
+      }
+      count += 1
+    }
+    return Effect.void
+  }
+  const finish = () => {
+    const seq = messages[count - 1]?.seq
+    if (seq !== undefined) core.staged.received = { seq, from: senderOf(seq) }
+    return andThen(tellAbandoned(messages.slice(0, count)), () => Effect.succeed(count))
+  }
+  const taken = from()
+  return isDone(taken)
+    ? finish()
+    : Effect.flatMap(
+        Effect.catchTag(taken, "KernelBusy", () => Effect.void),
+        finish
+      )
+}
+
 /**
  * Takes messages that are next in line, in one transaction with what the kernel does with them. Gives how many were taken:
  * fewer than all when the kernel was busy.
@@ -222,26 +275,9 @@ export const receive = (
 ): Effect.Effect<number, StoreError> => {
   const { core, participant, store } = receiver
   return store.transaction(
-    Effect.suspend(() => {
-      let count = 0
-      const takeAll = Effect.whileLoop({
-        while: () => count < messages.length && !mustWait(receiver),
-        body: () => {
-          const message = messages[count]
-          return message === undefined ? Effect.void : take(receiver, message)
-        },
-        step: () => {
-          const seq = messages[count]?.seq
-          if (seq !== undefined) core.staged.received = { seq, from: senderOf(seq) }
-          count += 1
-        }
-      })
-      return store.enlist(participant).pipe(
-        Effect.zipRight(takeAll),
-        Effect.catchTag("KernelBusy", () => Effect.void),
-        Effect.zipRight(Effect.suspend(() => tellAbandoned(messages.slice(0, count)))),
-        Effect.map(() => count)
-      )
+    Effect.flatMap(store.enlist(participant), () => {
+      core.staged.joined = true
+      return takeInTurn(receiver, messages, senderOf)
     })
   )
 }

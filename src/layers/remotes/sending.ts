@@ -1,4 +1,4 @@
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Amount } from "../../protocol/Credit.ts"
 import * as Credit from "../../protocol/Credit.ts"
@@ -12,7 +12,7 @@ import { AckTimeoutError } from "../../errors/TransportError.ts"
 import type { Deadline } from "../../internal/deadline.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
-import type { Link } from "../../services/Transport.ts"
+import type { Link, LinkError } from "../../services/Transport.ts"
 import type { Core, OpenChannel } from "./Core.ts"
 import { noteTransmitted, rewindFlight } from "./flight.ts"
 import * as Outbox from "./Outbox.ts"
@@ -27,10 +27,11 @@ const maxBytesInFlight = 4 * 1_048_576
 const slice = { maxMessages: 4096, maxBytes: 1_048_576 }
 
 /**
- * How often a lone ACK lets all other fibers go first. A kernel often sends at once upon what it received, which takes a few
- * steps to be committed; then the ACK goes along with that, and saves both sides a write.
+ * How often a lone ACK lets all other fibers go first. A kernel often sends at once upon what it received, which takes a turn or
+ * two to be committed, and as many again where the kernel has a queue of its own; then the ACK goes along with that, and saves both
+ * sides a write.
  */
-const ackPatience = 16
+const ackPatience = 4
 
 /** How often everything unacknowledged is sent again to a peer of the base profile before its channel is given up. */
 const maxResends = 3
@@ -43,6 +44,7 @@ export interface Sender {
   readonly link: Link
   readonly store: RemoteStore["Type"]
   readonly config: Options
+  readonly clock: Clock.Clock
   readonly pacer: Pacer
   readonly participant: Participant
   /** Passes when a peer of the base profile acknowledged nothing for half of the ACK timeout. */
@@ -158,32 +160,31 @@ const onFailure = () => Effect.void
 
 /**
  * Writes until there is nothing to write or no room for it; called again whenever that may have changed. A write that fails
- * ends it: the link tells of the loss, and the next channel begins with what the peer lacks.
+ * ends it: the link tells of the loss, and the next channel begins with what the peer lacks. It begins when it is called.
  *
  * @internal
  */
 export const flush = (sender: Sender): Effect.Effect<void> => {
-  const { core } = sender
+  const { clock, core } = sender
   let patience = ackPatience
-  const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  const go = (work: Effect.Effect<void, LinkError>) => Effect.matchEffect(work, { onFailure, onSuccess: turn })
+  const turn = (): Effect.Effect<void> => {
     const { channel } = core
     if (channel === undefined || !channel.writable) return Effect.void
-    const onSuccess = () => turn
-    const say = Effect.suspend(() => Effect.matchEffect(sayWhatIsDue(sender, channel), { onFailure, onSuccess }))
-    const free = room(core, channel, now)
+    const free = room(core, channel, clock.unsafeCurrentTimeMillis())
     const messages = Math.min(free.messages, sender.pacer.allowance())
     if (messages < free.messages) sender.pacer.wakeLater()
-    if (creditDue(channel) !== undefined) return say
+    if (creditDue(channel) !== undefined) return go(sayWhatIsDue(sender, channel))
     if (messages > 0 && !Outbox.has(core.outbox, core.window.cursor))
-      return Effect.zipRight(loadNext(sender, channel), turn)
-    if (messages > 0 && isNextTooLarge(core, channel)) return Effect.zipRight(skipTooLarge(sender, channel), turn)
+      return Effect.flatMap(loadNext(sender, channel), turn)
+    if (messages > 0 && isNextTooLarge(core, channel)) return Effect.flatMap(skipTooLarge(sender, channel), turn)
     if (messages > 0 && Outbox.fits(core.outbox, core.window.cursor, free))
-      return Effect.matchEffect(transmit(sender, channel, { ...free, messages }), { onFailure, onSuccess })
+      return go(transmit(sender, channel, { ...free, messages }))
     if (!channel.ackDue) return Effect.void
     patience -= 1
-    return patience < 0 ? say : Effect.zipRight(Effect.yieldNow(), turn)
-  })
-  return turn
+    return patience < 0 ? go(sayWhatIsDue(sender, channel)) : Effect.flatMap(Effect.yieldNow(), turn)
+  }
+  return turn()
 }
 
 const giveUpChannel = ({ config, core, link }: Sender, channel: OpenChannel) =>

@@ -4,6 +4,7 @@ import * as FiberId from "effect/FiberId"
 import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { StoreUnavailableError } from "../../errors/StoreError.ts"
+import { andThen } from "../../internal/atOnce.ts"
 import * as Expiry from "../../protocol/Expiry.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as Senders from "../../protocol/Senders.ts"
@@ -65,19 +66,20 @@ const stagedRecord = (core: Core): RemoteRecord => {
   }
 }
 
-const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
-  Effect.suspend(() => {
-    const { staged } = core
-    const messages: Array<PendingMessage> = []
-    const expiresAt = new Map(staged.deadlines.map((it) => [it.index, it.expiresAt]))
-    staged.bodies.forEach((body, index) => {
-      if (index >= staged.written) {
-        messages.push({ seq: numberAt(core, index), body, expiresAt: expiresAt.get(index) })
-      }
-    })
-    staged.written = staged.bodies.length
-    return messages.length === 0 ? Effect.void : store.appendPending(core.peerId, messages)
-  })
+const noDeadlines: ReadonlyMap<number, number> = new Map()
+
+const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreError> => {
+  const { bodies, deadlines, written } = core.staged
+  if (written === bodies.length) return Effect.void
+  const expiresAt = deadlines.length === 0 ? noDeadlines : new Map(deadlines.map((it) => [it.index, it.expiresAt]))
+  const messages: Array<PendingMessage> = []
+  for (let index = written; index < bodies.length; index += 1) {
+    const body = bodies[index]
+    if (body !== undefined) messages.push({ seq: numberAt(core, index), body, expiresAt: expiresAt.get(index) })
+  }
+  core.staged.written = bodies.length
+  return store.appendPending(core.peerId, messages)
+}
 
 /** Removes what is settled; it was delivered. */
 const removeSettled = (core: Core, store: Store, { settled }: SendWindow.SendWindow): Effect.Effect<void, StoreError> =>
@@ -99,20 +101,28 @@ const recount = (core: Core, store: Store, { settled }: SendWindow.SendWindow): 
     })
   })
 
-const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
-  Effect.gen(function* () {
-    const { staged } = core
-    if (core.gone) return yield* new StoreUnavailableError({ operation: "keep a removed remote", reason: "Closed" })
-    if (staged.letters.length > 0) yield* store.addDeadLetters(staged.letters)
-    yield* writeStagedBodies(core, store)
-    const record = stagedRecord(core)
-    staged.senders = record.senders
-    yield* store.putRemote(record)
-    if (staged.ending !== undefined) return
-    const { window } = core
-    yield* removeSettled(core, store, window)
+/** What the record says has been written; what it is about that is settled can go. */
+const tidyUp = (core: Core, store: Store): Effect.Effect<void, StoreError> => {
+  if (core.staged.ending !== undefined) return Effect.void
+  const { window } = core
+  return andThen(removeSettled(core, store, window), () => {
     noteRemoved(core, window)
-    if (core.miscounted) yield* recount(core, store, window)
+    return core.miscounted ? recount(core, store, window) : Effect.void
+  })
+}
+
+const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
+  Effect.suspend(() => {
+    if (core.gone) return new StoreUnavailableError({ operation: "keep a removed remote", reason: "Closed" })
+    const { letters } = core.staged
+    const lettersKept = letters.length > 0 ? store.addDeadLetters(letters) : Effect.void
+    return andThen(lettersKept, () =>
+      andThen(writeStagedBodies(core, store), () => {
+        const record = stagedRecord(core)
+        core.staged.senders = record.senders
+        return Effect.flatMap(store.putRemote(record), () => tidyUp(core, store))
+      })
+    )
   })
 
 /** The messages that are pending now and have a deadline are watched; who waits for one that ended with its conversation is told. */
@@ -166,7 +176,7 @@ const commit = (core: Core, wake: () => void): void => {
 const copy = (staged: Staged): (() => Staged) => {
   const { after, bodies, bytes, deadlines, letters, refusals, written } = staged
   const lengths = [bodies.length, letters.length, refusals.length, after.length, deadlines.length] as const
-  const { echoes, ending, hints, incarnationId, received, senders } = staged
+  const { echoes, ending, hints, incarnationId, joined, received, senders } = staged
   return () => ({
     bodies: bodies.slice(0, lengths[0]),
     bytes,
@@ -179,6 +189,7 @@ const copy = (staged: Staged): (() => Staged) => {
     ending,
     hints,
     incarnationId,
+    joined,
     received,
     senders
   })

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { ResourceLimitError } from "../../errors/TransportError.ts"
+import { andThen } from "../../internal/atOnce.ts"
 import type { Delivery } from "../../protocol/Delivery.ts"
 import type { Lane } from "../../protocol/Room.ts"
 import { laneOf } from "../../protocol/Room.ts"
@@ -56,51 +57,60 @@ const deadlineIn = (expiresIn: Duration.DurationInput, now: number): number | un
 export const makeSubmitter = (options: SubmitterOptions) => {
   const { admission, clock, committer, config, core, participant, store } = options
 
-  const stageInTurn = (lane: Lane, body: Uint8Array, expiresAt?: number): Effect.Effect<Placed, ResourceLimitError> =>
-    Effect.suspend(() => {
-      const objection = admission.objectionInTurn(lane, body.length)
-      return objection === undefined
-        ? Effect.map(store.enlist(participant), () => stageBody(core, body, expiresAt))
-        : Effect.fail(objection)
+  const stageInTurn = (
+    lane: Lane,
+    body: Uint8Array,
+    expiresAt: number | undefined
+  ): Effect.Effect<Placed, ResourceLimitError> => {
+    const objection = admission.objectionInTurn(lane, body.length)
+    if (objection !== undefined) return Effect.fail(objection)
+    if (core.staged.joined) return Effect.succeed(stageBody(core, body, expiresAt))
+    return Effect.map(store.enlist(participant), () => {
+      core.staged.joined = true
+      return stageBody(core, body, expiresAt)
     })
+  }
 
   /** `commit` gives the message its place, outside of a transaction of the caller's. */
   const submit = (
     content: Submittable,
     lane: Lane,
-    commit: (body: Uint8Array) => Effect.Effect<Placed, DeliverError>,
+    inTransaction: boolean,
+    commit: (body: Uint8Array) => Effect.Effect<Placed, StoreError | NetworkStoppedError>,
     expiresAt?: number
-  ): Effect.Effect<Placed, DeliverError> =>
-    Effect.flatMap(store.inTransaction, (inTransaction): Effect.Effect<Placed, DeliverError> => {
-      if (options.isStopped() || core.gone) return Effect.fail(new NetworkStoppedError())
-      const body = WireMessage.encodeBody(content)
-      const size = WireMessage.largestFrame(body.length)
-      const max = Math.min(config.maxMessageSize, core.largestFrame)
-      if (size > max) return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max }))
-      return inTransaction ? stageInTurn(lane, body, expiresAt) : admission.enter(lane, body.length, commit(body))
-    })
+  ): Effect.Effect<Placed, DeliverError> => {
+    if (options.isStopped() || core.gone) return Effect.fail(new NetworkStoppedError())
+    const body = WireMessage.encodeBody(content)
+    const size = WireMessage.largestFrame(body.length)
+    const max = Math.min(config.maxMessageSize, core.largestFrame)
+    if (size > max) return Effect.fail(new ResourceLimitError({ limit: "messageSize", current: size, max }))
+    return inTransaction ? stageInTurn(lane, body, expiresAt) : admission.enter(lane, body.length, commit(body))
+  }
 
   const submitDelivery = (
     delivery: Delivery,
     expiresIn: Duration.DurationInput | undefined
   ): Effect.Effect<Receipt, DeliverError> =>
-    Effect.suspend(() => {
+    Effect.flatMap(store.inTransaction, (inTransaction) => {
       const expiresAt = expiresIn === undefined ? undefined : deadlineIn(expiresIn, clock.unsafeCurrentTimeMillis())
       const commit = (body: Uint8Array) => committer.commit(core, participant, body, expiresAt)
-      return Effect.map(submit({ _tag: "Deliver", delivery }, laneOf(delivery), commit, expiresAt), receiptFor)
+      const placed = submit({ _tag: "Deliver", delivery }, laneOf(delivery), inTransaction, commit, expiresAt)
+      return andThen(placed, (it) => Effect.succeed(receiptFor(it)))
     })
 
   /** `along` is committed together with the question. */
   const submitQuestion = (question: Submittable, along: Effect.Effect<void, StoreError>) =>
-    submit(question, "ordinary", (body) =>
-      store.transaction(
-        Effect.gen(function* () {
-          // The remote may have been removed while this transaction waited for its turn.
-          if (core.gone) return yield* new NetworkStoppedError()
-          yield* store.enlist(participant)
-          yield* along
-          return stageBody(core, body)
-        })
+    Effect.flatMap(store.inTransaction, (inTransaction) =>
+      submit(question, "ordinary", inTransaction, (body) =>
+        store.transaction(
+          Effect.gen(function* () {
+            // The remote may have been removed while this transaction waited for its turn.
+            if (core.gone) return yield* new NetworkStoppedError()
+            yield* store.enlist(participant)
+            yield* along
+            return stageBody(core, body)
+          })
+        )
       )
     )
 

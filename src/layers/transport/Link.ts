@@ -188,7 +188,7 @@ export const makeLink = Effect.fnUntraced(function* (options: LinkOptions) {
       Effect.suspend(() => {
         const current = service.current()
         return current?.number === channel
-          ? Effect.mapError(current.send(frames), (error) => intentional() ?? error)
+          ? current.send(frames, (error) => intentional() ?? error)
           : Effect.fail(intentional() ?? notOpen(peerId))
       }),
     expect: (channel, answer) => {

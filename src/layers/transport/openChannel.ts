@@ -1,10 +1,13 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import type { ChannelError } from "../../errors/ConnectionError.ts"
 import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionError.ts"
+import type { IntentionalCloseError } from "../../errors/TransportError.ts"
 import { ProbeTimeoutError, StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
+import { endlessly } from "../../internal/endless.ts"
 import { Gate, type Restore } from "../../internal/gate.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import { monotonic } from "../../internal/monotonic.ts"
@@ -19,6 +22,9 @@ import { makeHoldBack } from "./holdBack.ts"
 import { metrics } from "./metrics.ts"
 import { unwatched, watchPath } from "./pathWatch.ts"
 
+type WriteError = ChannelError | WriteTimeoutError | IntentionalCloseError
+type Explain = (error: ChannelError) => WriteError
+
 /**
  * A channel in service: it is read, written and watched.
  *
@@ -27,7 +33,8 @@ import { unwatched, watchPath } from "./pathWatch.ts"
 export interface OpenChannel {
   readonly number: number
   readonly channel: Channel
-  readonly send: (frames: Uint8Array) => Effect.Effect<void, ChannelError | WriteTimeoutError>
+  /** `explain` tells what a write fails with, given how the stream puts it. */
+  readonly send: (frames: Uint8Array, explain?: Explain) => Effect.Effect<void, WriteError>
   /** Whether the peer owes an answer from now on. */
   readonly expect: (answer: boolean) => void
   /** What is known of the path so far. */
@@ -134,7 +141,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
 
   // The link's writer and the answers to probes share the channel, which has room for one writer.
   const writing = new Gate()
-  const write = (frames: Uint8Array, restore: Restore) => {
+  const write = (frames: Uint8Array, restore: Restore, explain: Explain): Effect.Effect<void, WriteError> => {
     activity.writingSince = monotonic(clock)
     path.wrote(frames.length)
     metrics.framesSent(Frame.count(frames))
@@ -146,14 +153,16 @@ export const openChannel = Effect.fnUntraced(function* (options: {
       return outcome
     }
     return Effect.matchCauseEffect(restore(channel.send(frames)), {
-      onFailure: (cause) => end(Effect.failCause(cause)),
+      onFailure: (cause) => end(Effect.mapError(Effect.failCause(cause), explain)),
       onSuccess: () => end(Effect.void)
     })
   }
-  const send = (frames: Uint8Array) =>
+  const send: OpenChannel["send"] = (frames, explain = identity) =>
     Effect.uninterruptibleMask((restore) => {
       const turn = writing.enter(restore)
-      return turn === undefined ? write(frames, restore) : Effect.flatMap(turn, () => write(frames, restore))
+      return turn === undefined
+        ? write(frames, restore, explain)
+        : Effect.flatMap(turn, () => write(frames, restore, explain))
     })
 
   const path = options.extended
@@ -178,6 +187,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   })
   const holdBack = makeHoldBack(clock, limits, signOfLife)
 
+  const roomNow = () => (inbox.hasRoom() ? Effect.void : inbox.room)
   const take = (arrived: ReadonlyArray<Uint8Array>) => {
     activity.movedAt = monotonic(clock)
     const frames = arrived.filter((frame) => !Probe.isProbe(frame))
@@ -188,7 +198,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
     metrics.framesReceived(arrived.length)
     metrics.bytesReceived(size)
     const pause = holdBack(arrived.length, size)
-    const room = pause === undefined ? inbox.room : Effect.zipRight(pause, inbox.room)
+    const room = pause === undefined ? roomNow() : Effect.zipRight(pause, Effect.suspend(roomNow))
     const answered = answers.length === 0 ? room : Effect.zipRight(send(Frame.encode(answers)), room)
     if (heard || frames.length === 0) return answered
     heard = true
@@ -196,7 +206,7 @@ export const openChannel = Effect.fnUntraced(function* (options: {
   }
   const read = Effect.zipRight(
     options.rest.length === 0 ? Effect.void : take(options.rest),
-    Effect.forever(Effect.flatMap(channel.receive, take))
+    endlessly(Effect.flatMap(channel.receive, take))
   )
   const ended = (error: LinkError) => {
     const timeout = inactivityLimit(limits)
