@@ -70,6 +70,12 @@ export class Gate {
     this.#busy = false
   }
 
+  /** Runs `effect` alone, at once: for who knows that nobody is inside, and cannot be interrupted. */
+  holding<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    this.#busy = true
+    return this.leaving(effect)
+  }
+
   /** For who is inside: leaves at the end of `effect`, which cannot be interrupted. */
   leaving<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.matchCauseEffect(effect, {

@@ -1,5 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as FiberStatus from "effect/FiberStatus"
+import { identity } from "effect/Function"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { StoreError } from "../errors/StoreError.ts"
 import type { Participant } from "../services/RemoteStore.ts"
 import { isDone } from "./atOnce.ts"
@@ -27,6 +30,13 @@ const strangerAround =
   "effect-remotes: RemoteStore.transaction and enlist cannot be used inside of SqlClient.withTransaction, " +
   "which could undo them unnoticed; begin the outer transaction with RemoteStore.transaction"
 const outside = "effect-remotes: RemoteStore.enlist was called outside of RemoteStore.transaction"
+
+/** `Effect.uninterruptibleMask`, for nothing where nothing can be interrupted anyway. */
+const uninterruptibly = <A, E, R>(
+  { runtimeFlags }: FiberStatus.Running,
+  use: (restore: Restore) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  RuntimeFlags.interruptible(runtimeFlags) ? Effect.uninterruptibleMask(use) : use(identity)
 
 /**
  * Makes transactions over `backend` that run one at a time in the order in which they asked, nest as savepoints, and
@@ -85,12 +95,12 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
 
   const outermost = <A, E, R>(
     place: Place<Session>,
-    turn: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | StoreError, R> =>
-    Effect.uninterruptibleMask((restore) => {
-      const wait = gate.enter(restore)
-      return wait === undefined ? begin(place, turn, restore) : Effect.flatMap(wait, () => begin(place, turn, restore))
-    })
+    turn: Effect.Effect<A, E, R>,
+    restore: Restore
+  ): Effect.Effect<A, E | StoreError, R> => {
+    const wait = gate.enter(restore)
+    return wait === undefined ? begin(place, turn, restore) : Effect.flatMap(wait, () => begin(place, turn, restore))
+  }
 
   /** The gate of the level around it was entered; it is left at the end. Written for few steps: this is run for each message. */
   const inside = <A, E, R>(
@@ -133,20 +143,20 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
   const nested = <A, E, R>(
     place: Place<Session>,
     parent: Level<Session>,
-    turn: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | StoreError, R> =>
-    Effect.uninterruptibleMask((restore) => {
-      const entered = () => {
-        if (!parent.open) return parent.gate.leaving(restore(transaction(turn)))
-        if (parent.doom !== undefined) return parent.gate.leaving(Effect.failCause(parent.doom))
-        return inside(place, parent, turn, restore)
-      }
-      const wait = parent.gate.enter(restore)
-      return wait === undefined ? entered() : Effect.flatMap(wait, entered)
-    })
+    turn: Effect.Effect<A, E, R>,
+    restore: Restore
+  ): Effect.Effect<A, E | StoreError, R> => {
+    const entered = () => {
+      if (!parent.open) return parent.gate.leaving(restore(transaction(turn)))
+      if (parent.doom !== undefined) return parent.gate.leaving(Effect.failCause(parent.doom))
+      return inside(place, parent, turn, restore)
+    }
+    const wait = parent.gate.enter(restore)
+    return wait === undefined ? entered() : Effect.flatMap(wait, entered)
+  }
 
   const transaction = <A, E, R>(turn: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
-    Effect.withFiberRuntime<A, E | StoreError, R>((fiber) => {
+    Effect.withFiberRuntime<A, E | StoreError, R>((fiber, status) => {
       const level = levelOf(fiber)
       if (backend.stranger(fiber.currentContext, level?.turn.session) !== undefined)
         return Effect.dieMessage(strangerAround)
@@ -154,7 +164,9 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
       if (place === undefined) {
         return Effect.zipRight(settleDown(fiber, level), transaction(turn))
       }
-      return level === undefined ? outermost(place, turn) : nested(place, level, turn)
+      return uninterruptibly(status, (restore) =>
+        level === undefined ? outermost(place, turn, restore) : nested(place, level, turn, restore)
+      )
     })
 
   const enlist = (participant: Participant): Effect.Effect<void> =>
@@ -175,7 +187,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     work: (session: Session, level: Level<Session> | undefined) => Effect.Effect<A, StoreError>,
     alone: Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> => {
-    const joined: Effect.Effect<A, StoreError> = Effect.withFiberRuntime((fiber) => {
+    const joined: Effect.Effect<A, StoreError> = Effect.withFiberRuntime((fiber, status) => {
       const level = levelOf(fiber)
       if (level === undefined) {
         const stranger = backend.stranger(fiber.currentContext, undefined)
@@ -185,6 +197,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
       const begun = free ? work(level.turn.session, level) : undefined
       // What is done at once has nobody pass it.
       if (begun !== undefined && Exit.isExit(begun)) return begun
+      if (begun !== undefined && !RuntimeFlags.interruptible(status.runtimeFlags)) return level.gate.holding(begun)
       return level.gate.through((restore) => {
         if (!level.open) return restore(joined)
         if (level.doom !== undefined) return Effect.failCause(level.doom)
