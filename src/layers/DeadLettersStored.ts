@@ -83,7 +83,7 @@ const clean = (store: RemoteStore["Type"], maxAge: Duration.Duration) =>
   Clock.currentTimeMillis.pipe(
     Effect.flatMap((now) => store.removeDeadLettersBefore(now - Duration.toMillis(maxAge))),
     Effect.tap((count) =>
-      count > 0 ? Effect.logInfo(`${count} dead letters were too old and are gone`) : Effect.void
+      count > 0 ? Effect.logInfo(`dead letters that were too old and are gone: ${count}`) : Effect.void
     ),
     Effect.catchAll((error) => Effect.logWarning("old dead letters stay in the store for now", error)),
     Effect.zipRight(Effect.sleep(cleaningInterval)),

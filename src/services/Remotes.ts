@@ -81,6 +81,10 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
      * Remotes are never forgotten by themselves, however long their peer is away: the record is what tells a message that
      * comes again from a new one. Once it is gone, what the peer had sent but not seen acknowledged may be delivered a second
      * time, and what the peer still keeps for this kernel may end with its outcome unknown.
+     *
+     * A peer of the base profile cannot be told that it is forgotten. It goes on with the old numbers: until either side begins with
+     * a new store, nothing of either's gets through, and it takes as many new messages as it had had for old ones. So remove such a
+     * peer only if it does not come back.
      */
     readonly remove: (
       peer: string

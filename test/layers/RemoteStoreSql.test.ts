@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type { StoreError } from "../../src/errors/StoreError.ts"
 import * as RemoteStoreSql from "../../src/layers/RemoteStoreSql.ts"
 import { RemoteStore } from "../../src/services/RemoteStore.ts"
@@ -324,6 +325,45 @@ describe("RemoteStoreSql: failures", () => {
         Effect.scoped(Layer.build(RemoteStoreSql.layerClient(Layer.die(new Error("bug")))))
       )
       assert.isTrue(dies(exit, "bug"))
+    })
+  )
+
+  it.scoped("tables of the first version are brought up to date, and what is in them stays", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporary
+      const fill = Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.saveIdentity(identity)
+        yield* store.putRemote(record(bob))
+        yield* store.appendPending(bob, messages(1, 3))
+        yield* store.addDeadLetters([letter(1)])
+        for (const statement of [
+          "DROP TABLE remotes_redemptions",
+          "DROP TABLE remotes_issued_urls",
+          "DROP TABLE remotes_owner",
+          "DROP INDEX remotes_dead_letters_by_peer",
+          "ALTER TABLE remotes_identity DROP COLUMN seal",
+          "ALTER TABLE remotes_pending DROP COLUMN expires_at",
+          "ALTER TABLE remotes_peers DROP COLUMN senders",
+          "ALTER TABLE remotes_peers DROP COLUMN received_from",
+          "DELETE FROM remotes_migrations WHERE migration_id > 1"
+        ]) {
+          yield* run(statement)
+        }
+      })
+      yield* Effect.provide(fill, layerAt(filename))
+      const look = Effect.gen(function* () {
+        const store = yield* RemoteStore
+        assert.deepStrictEqual(yield* store.loadIdentity, Option.some({ ...identity, seal: undefined }))
+        // Who said what before nobody has written down.
+        assert.deepStrictEqual(yield* store.listRemotes, [{ ...record(bob), senders: [], receivedFrom: undefined }])
+        const pending = yield* store.readPending(bob, { fromSeq: 1, maxMessages: 9, maxBytes: 1_000 })
+        assert.deepStrictEqual(pending, messages(1, 3))
+        assert.strictEqual((yield* store.listDeadLetters({ afterId: 0, limit: 9 })).length, 1)
+        yield* store.putRemote(record(bob))
+        assert.deepStrictEqual(yield* store.listRemotes, [record(bob)])
+      })
+      yield* Effect.provide(look, layerAt(filename))
     })
   )
 

@@ -77,7 +77,9 @@ export const makeExpiring = ({
     onSuccess: (ended) => {
       look()
       onEnded()
-      return ended === 0 ? Effect.void : Effect.logWarning(`${ended} messages were not sent before their deadline`)
+      return ended === 0
+        ? Effect.void
+        : Effect.logWarning(`messages that were not sent before their deadline: ${ended}`)
     },
     onFailure: (error) => {
       alarm.setIn(pause)

@@ -91,7 +91,7 @@ const recordOpening = (converser: Converser, incarnationId: string) => {
 /** What the peer gave up is passed by the first message that comes after it. */
 const tellAbandoned = ({ core }: Converser, said: Session.Statement | undefined) => {
   const count = said === undefined ? 0 : Session.abandoned(core.received, said)
-  return count === 0 ? Effect.void : Effect.logWarning(`the peer gave up ${count} messages`)
+  return count === 0 ? Effect.void : Effect.logWarning(`messages that the peer gave up: ${count}`)
 }
 
 /**

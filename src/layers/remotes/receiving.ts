@@ -224,7 +224,9 @@ const take = (receiver: Receiver, message: Sequenced): Effect.Effect<void, Kerne
 
 const tellAbandoned = (taken: ReadonlyArray<Sequenced>): Effect.Effect<void> => {
   const count = taken.filter(({ content }) => content._tag === "Abandoned").length
-  return count === 0 ? Effect.void : Effect.logWarning(`${count} messages of the peer's ended before it sent them`)
+  return count === 0
+    ? Effect.void
+    : Effect.logWarning(`messages of the peer's that ended before it sent them: ${count}`)
 }
 
 /** Takes messages in turn, in the open transaction, until the kernel is busy; gives how many were taken. */
