@@ -55,7 +55,7 @@ export const sayMany = (scene: Scene, count: number): Effect.Effect<boolean> =>
 
 const messagesPerSecond = ({ config }: Scene): number => {
   const { maxInboundMessagesPerSecond = Infinity, maxMessagesPerSecond = Infinity } = config
-  return Math.min(Number(maxInboundMessagesPerSecond), Number(maxMessagesPerSecond))
+  return Math.min(maxInboundMessagesPerSecond, maxMessagesPerSecond)
 }
 
 /** It has happened if so many were on their way at once that most had to wait for their turn. */
@@ -71,7 +71,7 @@ const sayTooMuch = (scene: Scene) =>
 const dialTooOften = (scene: Scene) =>
   Effect.gen(function* () {
     const { a, b, config, network, site } = scene
-    const most = Number(config.maxConnectionAttemptsPerMinute ?? 10)
+    const most = config.maxConnectionAttemptsPerMinute ?? 10
     const before = yield* network.dials(a, b)
     for (let count = 0; count < Math.min(most, 30) + 6; count += 1) {
       yield* network.cut(a, b)
