@@ -82,7 +82,9 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
     yield* answers.speakThrough(remotes)
     const connected = yield* Deferred.make<ER.RemoteHandle.RemoteHandleService>()
     const peer = Deferred.await(connected)
-    let sent = 0
+    /** How many messages each peer was sent; its handler counts along. */
+    const sent = new Map<string, number>()
+    const sentTo = (handle: ER.RemoteHandle.RemoteHandleService) => sent.get(handle.peerId) ?? 0
 
     const connect = Effect.fnUntraced(function* ({ address, peerId }: Pick<Connect, "peerId" | "address">) {
       const started = performance.now()
@@ -104,7 +106,9 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
           Effect.gen(function* () {
             let receipt: ER.RemoteHandle.Receipt | undefined
             for (let index = 0; index < messages; index += 1) {
-              const head = `${sent++}:`
+              const number = sentTo(handle)
+              sent.set(handle.peerId, number + 1)
+              const head = `${number}:`
               receipt = yield* handle.deliver(message(target, head + filling.slice(head.length)))
             }
             return receipt
@@ -142,7 +146,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
     const resume = Effect.fnUntraced(function* ({ count, size }: HowMany) {
       const handle = yield* peer
       const before = watch.seen.length
-      const first = sent
+      const first = sentTo(handle)
       const { nextSeq } = yield* handle.status
       watch.cutAfter = (watch.seen.at(-1)?.bytes ?? 0) + (count * size) / 2
       yield* yield* sendTo(handle, { count, size, turns: Infinity })

@@ -68,7 +68,9 @@ const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreE
       }
     })
     staged.written = staged.bodies.length
-    return messages.length === 0 ? Effect.void : store.appendPending(core.peerId, messages)
+    if (messages.length === 0) return Effect.void
+    // Emptied, because what a transaction leaves behind is looked through so late that a backlog would pile up in memory as well.
+    return Effect.map(store.appendPending(core.peerId, messages), () => void messages.splice(0))
   })
 
 /** Removes what is settled; it was delivered. */
@@ -145,6 +147,8 @@ const commit = (core: Core, wake: () => void): void => {
     core.pendingBytes += body.length
   })
   core.window = SendWindow.append(core.window, bodies.length)
+  // As in `writeStagedBodies`: nothing that has a place of its own now is to live as long as this.
+  bodies.splice(0)
   for (const hook of staged.after) hook()
   wake()
 }
