@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import { paceOf } from "../pace.ts"
 import * as Frame from "../../src/protocol/Frame.ts"
@@ -39,7 +40,7 @@ export class Kernel extends Context.Tag("bench/Kernel")<
     readonly enqueue: (how: HowMany & Pick<Enqueue, "peerId">) => Effect.Effect<{ readonly millis: number }>
     readonly chat: (how: Pick<Chatter, "perSecond" | "seconds" | "size">) => Effect.Effect<Latencies>
     /** Never ends by itself. */
-    readonly flood: (size: number) => Effect.Effect<never>
+    readonly flood: (size: number) => Effect.Effect<void>
     readonly startMillis: number
   }
 >() {}
@@ -139,8 +140,8 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
 
     const flood = Effect.fnUntraced(function* (size: number) {
       const handle = yield* peer
-      yield* sendTo(handle, { count: Infinity, size, target: "drain", turns: paceOf(size).turns })
-      return yield* Effect.never
+      const last = yield* sendTo(handle, { count: Infinity, size, target: "drain", turns: paceOf(size).turns })
+      yield* last
     }, Effect.orDie)
 
     const resume = Effect.fnUntraced(function* ({ count, size }: HowMany) {
@@ -194,7 +195,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
         yield* receipt.acknowledged
         micros.push((performance.now() - started) * 1000)
       })
-      const first = performance.now() + Math.random() * pause
+      const first = performance.now() + (yield* Random.nextRange(0, pause))
       const sayAt = (index: number) =>
         Effect.suspend(() => Effect.delay(say, Duration.millis(first + index * pause - performance.now())))
       yield* Effect.forEach(
