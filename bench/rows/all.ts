@@ -5,6 +5,7 @@ import type { Row } from "../Row.ts"
 import { backlog } from "./backlog.ts"
 import { both } from "./both.ts"
 import { cpu } from "./cpu.ts"
+import { flood } from "./flood.ts"
 import { commitToAck, roundTrip } from "./latency.ts"
 import { durable, memory } from "./oneWay.ts"
 import { peers } from "./peers.ts"
@@ -21,5 +22,6 @@ export const rows: ReadonlyArray<Row> = [
   cpu,
   resume,
   peers,
+  flood,
   backlog
 ]

@@ -44,10 +44,12 @@ const make = Effect.gen(function* () {
   const addRaw = ({ address }: Target) =>
     Effect.gen(function* () {
       const node = yield* Effect.provideService(makeNode(newSeed(), 1), Scope.Scope, scope)
-      yield* Effect.promise(async () => {
-        const stream = await node.dialProtocol(multiaddr(address), protocols.echo)
-        await RawWays.echoes(stream, 1, 256)
-      })
+      // A kernel dials again by itself.
+      const stream = yield* Effect.tryPromise(() => node.dialProtocol(multiaddr(address), protocols.echo)).pipe(
+        Effect.retry({ times: 5 }),
+        Effect.orDie
+      )
+      yield* Effect.promise(() => RawWays.echoes(stream, 1, 256))
     })
 
   return Crowd.of({

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import { paceOf } from "../pace.ts"
 import * as Frame from "../../src/protocol/Frame.ts"
@@ -39,7 +40,7 @@ export class Kernel extends Context.Tag("bench/Kernel")<
     readonly enqueue: (how: HowMany & Pick<Enqueue, "peerId">) => Effect.Effect<{ readonly millis: number }>
     readonly chat: (how: Pick<Chatter, "perSecond" | "seconds" | "size">) => Effect.Effect<Latencies>
     /** Never ends by itself. */
-    readonly flood: (size: number) => Effect.Effect<never>
+    readonly flood: (size: number) => Effect.Effect<void>
     readonly startMillis: number
   }
 >() {}
@@ -85,7 +86,9 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
     yield* answers.speakThrough(remotes)
     const connected = yield* Deferred.make<ER.RemoteHandle.RemoteHandleService>()
     const peer = Deferred.await(connected)
-    let sent = 0
+    /** How many messages each peer was sent; its handler counts along. */
+    const sent = new Map<string, number>()
+    const sentTo = (handle: ER.RemoteHandle.RemoteHandleService) => sent.get(handle.peerId) ?? 0
 
     const connect = Effect.fnUntraced(function* ({ address, peerId }: Pick<Connect, "peerId" | "address">) {
       const started = performance.now()
@@ -107,7 +110,9 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
           Effect.gen(function* () {
             let receipt: ER.RemoteHandle.Receipt | undefined
             for (let index = 0; index < messages; index += 1) {
-              receipt = yield* handle.deliver(numbered(target, sent++, filling))
+              const number = sentTo(handle)
+              sent.set(handle.peerId, number + 1)
+              receipt = yield* handle.deliver(numbered(target, number, filling))
             }
             return receipt
           })
@@ -137,14 +142,14 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
 
     const flood = Effect.fnUntraced(function* (size: number) {
       const handle = yield* peer
-      yield* sendTo(handle, { count: Infinity, size, target: "drain", turns: paceOf(size).turns })
-      return yield* Effect.never
+      const last = yield* sendTo(handle, { count: Infinity, size, target: "drain", turns: paceOf(size).turns })
+      yield* last
     }, Effect.orDie)
 
     const resume = Effect.fnUntraced(function* ({ count, size }: HowMany) {
       const handle = yield* peer
       const before = watch.seen.length
-      const first = sent
+      const first = sentTo(handle)
       const { nextSeq } = yield* handle.status
       watch.cutAfter = (watch.seen.at(-1)?.bytes ?? 0) + (count * size) / 2
       yield* yield* sendTo(handle, { count, size, turns: Infinity })
@@ -192,7 +197,7 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
         yield* receipt.acknowledged
         micros.push((performance.now() - started) * 1000)
       })
-      const first = performance.now() + Math.random() * pause
+      const first = performance.now() + (yield* Random.nextRange(0, pause))
       const sayAt = (index: number) =>
         Effect.suspend(() => Effect.delay(say, Duration.millis(first + index * pause - performance.now())))
       yield* Effect.forEach(

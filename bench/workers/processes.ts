@@ -72,7 +72,7 @@ export interface Two<Process> {
   readonly far: Process
 }
 
-export const seeds = { near: "a1".repeat(32), far: "b2".repeat(32) } as const
+export const seeds = { near: "a1".repeat(32), far: "b2".repeat(32), warm: "c3".repeat(32) } as const
 
 const limit = 10_000
 

@@ -27,6 +27,6 @@ export const makeDeadline = ({ make }: Timers, after: Duration.Duration, onExpir
     armOnce: () => {
       if (!timer.isSet()) arm()
     },
-    disarm: timer.unset
+    disarm: () => timer.unset()
   }
 }

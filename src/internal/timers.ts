@@ -44,13 +44,54 @@ export interface Clockwork {
   readonly within: (scope: Scope.Scope) => Effect.Effect<Timers>
 }
 
-interface Entry {
-  lookAt: number
-  place: number
-  ringAt: number | undefined
-  isRinging: boolean
-  isOver: boolean
-  readonly ring: Effect.Effect<unknown>
+/** Of a class, and with nothing made before it rings: there are seven for each peer. */
+class Entry implements Timer {
+  lookAt = 0
+  place = -1
+  ringAt: number | undefined = undefined
+  isRinging = false
+  isOver = false
+  readonly #schedule: (entry: Entry) => void
+  readonly #scope: Scope.Scope
+  readonly #clock: Clock.Clock
+  readonly #onRing: Effect.Effect<void>
+
+  constructor(scope: Scope.Scope, clock: Clock.Clock, onRing: Effect.Effect<void>, schedule: (entry: Entry) => void) {
+    this.#scope = scope
+    this.#clock = clock
+    this.#onRing = onRing
+    this.#schedule = schedule
+  }
+
+  setIn(millis: number): void {
+    if (this.isOver) return
+    this.ringAt = monotonic(this.#clock) + millis
+    this.#schedule(this)
+  }
+
+  unset(): void {
+    this.ringAt = undefined
+  }
+
+  isSet(): boolean {
+    return this.ringAt !== undefined
+  }
+
+  end(): void {
+    this.isOver = true
+    this.ringAt = undefined
+    this.#schedule(this)
+  }
+
+  ring(): Effect.Effect<unknown> {
+    this.ringAt = undefined
+    this.isRinging = true
+    const over = Effect.sync(() => {
+      this.isRinging = false
+      this.#schedule(this)
+    })
+    return Effect.forkIn(Effect.ensuring(this.#onRing, over), this.#scope)
+  }
 }
 
 /** It sleeps no longer: the timers of JavaScript end with 2³¹ ms, and stand still while a computer is asleep. */
@@ -66,9 +107,10 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
   /** When the fiber looks again by itself; it looks at once while this is before all times. */
   let looksAt = -Infinity
 
-  /** One that moves to a later time is found out when its former time has come. */
+  /** One that moves to a later time, or rings no more, is found out when its former time has come; one that is over goes at once. */
   const schedule = (entry: Entry): void => {
     const { ringAt } = entry
+    if (entry.isOver) return heap.remove(entry)
     if (ringAt === undefined || entry.isRinging || (entry.place !== -1 && entry.lookAt <= ringAt)) return
     heap.put(entry, ringAt)
     if (ringAt < looksAt) earlier.unsafeOpen()
@@ -89,9 +131,7 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
         schedule(entry)
         return Effect.void
       }
-      entry.ringAt = undefined
-      entry.isRinging = true
-      return entry.ring
+      return entry.ring()
     })
   const watch: Effect.Effect<unknown> = Effect.suspend(() => {
     earlier.unsafeClose()
@@ -105,52 +145,20 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
   })
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(watch)))
 
-  const makeEntry = (scope: Scope.Scope, onRing: Effect.Effect<void>): Entry => {
-    const over = Effect.sync(() => {
-      entry.isRinging = false
-      schedule(entry)
-    })
-    const entry: Entry = {
-      lookAt: 0,
-      place: -1,
-      ringAt: undefined,
-      isRinging: false,
-      isOver: false,
-      ring: Effect.forkIn(Effect.ensuring(onRing, over), scope)
-    }
-    return entry
-  }
-  const end = (entry: Entry): void => {
-    entry.isOver = true
-    entry.ringAt = undefined
-    heap.remove(entry)
-  }
-  const timerOf = (entry: Entry): Timer => ({
-    setIn: (millis) => {
-      if (entry.isOver) return
-      entry.ringAt = monotonic(clock) + millis
-      schedule(entry)
-    },
-    unset: () => {
-      entry.ringAt = undefined
-    },
-    isSet: () => entry.ringAt !== undefined,
-    end: () => end(entry)
-  })
   return {
     within: (scope) =>
       Effect.gen(function* () {
         const entries: Array<Entry> = []
         yield* Scope.addFinalizer(
           scope,
-          Effect.sync(() => entries.forEach(end))
+          Effect.sync(() => entries.forEach((entry) => entry.end()))
         )
         return {
           clock,
           make: (onRing) => {
-            const entry = makeEntry(scope, onRing)
+            const entry = new Entry(scope, clock, onRing, schedule)
             entries.push(entry)
-            return timerOf(entry)
+            return entry
           }
         }
       })

@@ -99,7 +99,7 @@ export const Options = Schema.Struct({
   ),
   maxConcurrentConnections: Declare.count(
     100,
-    "how many peers may have a channel, or a dial or handshake under way, at once; replacing a peer's own channel needs no place; beyond it dials wait and streams of others are refused unread"
+    "how many peers may have a channel, or a dial or handshake under way, at once; a quarter of the places is kept for peers on record; replacing a peer's own channel needs no place; beyond it dials wait and streams of others are refused unread"
   ),
   maxConnectionAttemptsPerMinute: Declare.count(
     10,

@@ -65,13 +65,9 @@ export const runLoops = (options: LoopOptions) =>
   Effect.forEach(
     [makeReader(options), makeWriter(options)],
     (loop) =>
-      endlessly(Effect.catchAllCause(endlessly(loop), (cause) => recover(options.converser, cause))).pipe(
-        Effect.annotateLogs({
-          package: "effect-remotes",
-          module: "RemoteHandle",
-          peer: options.converser.core.peerId
-        }),
-        Effect.forkScoped
-      ),
+      Effect.forkScoped(endlessly(Effect.catchAllCause(endlessly(loop), (cause) => recover(options.converser, cause)))),
     { discard: true }
+  ).pipe(
+    // Around both, so that they share what it takes up.
+    Effect.annotateLogs({ package: "effect-remotes", module: "RemoteHandle", peer: options.converser.core.peerId })
   )

@@ -78,7 +78,11 @@ const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreE
     if (body !== undefined) messages.push({ seq: numberAt(core, index), body, expiresAt: expiresAt.get(index) })
   }
   core.staged.written = bodies.length
-  return store.appendPending(core.peerId, messages)
+  // Emptied, because what a transaction leaves behind is looked through so late that a backlog would pile up in memory as well.
+  return Effect.flatMap(store.appendPending(core.peerId, messages), () => {
+    messages.length = 0
+    return Effect.void
+  })
 }
 
 /** Removes what is settled; it was delivered. */
@@ -169,6 +173,8 @@ const commit = (core: Core, wake: () => void): void => {
     core.pendingBytes += body.length
   })
   core.window = SendWindow.append(core.window, bodies.length)
+  // As in `writeStagedBodies`: nothing that has a place of its own now is to live as long as this.
+  bodies.splice(0)
   for (const hook of staged.after) hook()
   wake()
 }

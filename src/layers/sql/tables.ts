@@ -58,7 +58,8 @@ export const insertAll = <A>(
       const from = done
       done += rows
       const params = items.slice(from, done).flatMap((item, at) => paramsOf(item, from + at))
-      return execute(session, operation, sql, params)
+      // Emptied, or the bodies in it would be in memory for as long as the garbage of this transaction is.
+      return Effect.map(execute(session, operation, sql, params), () => void params.splice(0))
     },
     step: () => {}
   })

@@ -92,7 +92,7 @@ export const watchPath = (options: PathWatchOptions): PathWatch => {
       }
     },
     experience: () => state,
-    end: timer.end
+    end: () => timer.end()
   }
   return watch
 }

@@ -6,6 +6,7 @@ import { tcp } from "@libp2p/tcp"
 import { multiaddr } from "@multiformats/multiaddr"
 import * as Effect from "effect/Effect"
 import { createLibp2p } from "libp2p"
+import { connectionManager } from "../../../src/layers/libp2p/node.ts"
 import { startKernel } from "../../support/libp2pKernel.ts"
 
 describe("a kernel's node", () => {
@@ -34,4 +35,9 @@ describe("a kernel's node", () => {
       )
     })
   )
+
+  it("takes as many connections as the kernel has places for peers, two for each that dial each other at once", () => {
+    assert.strictEqual(connectionManager(1000).maxConnections, 2000)
+    assert.strictEqual(connectionManager(1).maxConnections, 300)
+  })
 })
