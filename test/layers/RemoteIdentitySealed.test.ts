@@ -213,6 +213,8 @@ describe("RemoteIdentityStored: sealed", () => {
               "ALTER TABLE remotes_pending DROP COLUMN expires_at",
               "DROP INDEX remotes_dead_letters_by_peer",
               "DROP TABLE remotes_owner",
+              "ALTER TABLE remotes_peers DROP COLUMN senders",
+              "ALTER TABLE remotes_peers DROP COLUMN received_from",
               "DELETE FROM remotes_migrations WHERE migration_id > 1"
             ],
             (statement) => sql.unsafe(statement)

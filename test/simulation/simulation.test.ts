@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { FaultKind } from "../../src/testing/Simulation.ts"
 import { allFaultKinds, run } from "../../src/testing/Simulation.ts"
 
-const seeds = 100
+const seeds = 60
 
 /** A run takes about a quarter of a second, and the machine may be busy. */
 const limit = 300_000

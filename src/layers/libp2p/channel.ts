@@ -18,6 +18,7 @@ import {
 import * as Frame from "../../protocol/Frame.ts"
 import * as PeerId from "../../protocol/PeerId.ts"
 import type { Channel, ChannelEnd, ChannelStatus } from "../../services/ConnectionFactory.ts"
+import { afterReading } from "./afterReading.ts"
 import { toError } from "./errors.ts"
 import * as Inbox from "./inbox.ts"
 
@@ -89,6 +90,7 @@ export const make = (stream: Stream, connection: Connection, options: Options): 
   const inbox = Inbox.make<ChannelError>({
     decoder,
     limit: inboxLimit,
+    later: afterReading,
     onRoom: resume,
     onViolation: (reason) => {
       violation = new ProtocolViolationError({ peerId, reason })

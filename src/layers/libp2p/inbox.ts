@@ -10,6 +10,9 @@ import type * as Frame from "../../protocol/Frame.ts"
 /** What a view costs beside its bytes (115 in V8, and its place in the list), so that many tiny frames count as what they are. */
 const overhead = 128
 
+/** From how many bytes on a peer says much: no more than one read of a socket brings. */
+const much = 32_768
+
 /**
  * Frames in order for one reader, then a failure.
  *
@@ -37,6 +40,11 @@ export interface Options {
   readonly decoder: Frame.Decoder
   /** From how many bytes on the inbox is full. */
   readonly limit: number
+  /**
+   * Runs something when what has arrived by now has been read. A peer that says much is heard then, so that what comes in many
+   * pieces is one transaction, one ACK and one turn of each fiber; who says little is heard at once.
+   */
+  readonly later: (run: () => void) => void
   /** There is room again. */
   readonly onRoom: () => void
   /** The peer broke this rule; the frames before it are still there for the reader, and nothing comes after them. */
@@ -48,13 +56,14 @@ export interface Options {
  *
  * @internal
  */
-export const make = <E>({ decoder, limit, onRoom, onViolation }: Options): Inbox<E> => {
+export const make = <E>({ decoder, later, limit, onRoom, onViolation }: Options): Inbox<E> => {
   type Take = Effect.Effect<ReadonlyArray<Uint8Array>, E>
   let frames: Array<Uint8Array> = []
   let size = 0
   let undecoded: Array<Uint8Array> = []
   let failure: Effect.Effect<never, E> | undefined
   let reader: ((take: Take) => void) | undefined
+  let isPutOff = false
 
   const isFull = () => size >= limit
   const hold = (more: ReadonlyArray<Uint8Array>) => {
@@ -109,7 +118,14 @@ export const make = <E>({ decoder, limit, onRoom, onViolation }: Options): Inbox
     push: (chunks) => {
       for (const chunk of chunks) undecoded.push(chunk)
       decode()
-      if (frames.length > 0) wake()
+      if (frames.length === 0 || reader === undefined) return
+      if (size < much || isFull()) return wake()
+      if (isPutOff) return
+      isPutOff = true
+      later(() => {
+        isPutOff = false
+        if (frames.length > 0) wake()
+      })
     },
     fail: (error) => {
       failure ??= Effect.failSync(error)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Inbox from "../../../src/layers/libp2p/inbox.ts"
 import * as Frame from "../../../src/protocol/Frame.ts"
 
@@ -9,7 +10,8 @@ const limit = 4096
 const flood = (chunks: number) =>
   Array.from({ length: chunks }, () => Frame.encode(Array<Uint8Array>(100).fill(Uint8Array.of(1, 2, 3))))
 
-const setUp = () => {
+const setUp = (most = limit) => {
+  const later: Array<() => void> = []
   const heard = { decoded: 0, rooms: 0, violations: Array<string>() }
   const decoder = Frame.makeDecoder(1024)
   const inbox = Inbox.make<string>({
@@ -20,11 +22,12 @@ const setUp = () => {
         return decoder.push(chunk)
       }
     },
-    limit,
+    limit: most,
+    later: (run) => void later.push(run),
     onRoom: () => void (heard.rooms += 1),
     onViolation: (reason) => void heard.violations.push(reason)
   })
-  return { heard, inbox }
+  return { heard, inbox, later }
 }
 
 describe("What nobody has taken yet", () => {
@@ -62,6 +65,36 @@ describe("What nobody has taken yet", () => {
       assert.lengthOf(yield* inbox.take, 100)
       assert.deepStrictEqual(heard.violations, ["a length prefix that is longer than it needs to be"])
       assert.deepStrictEqual(yield* inbox.take, [Uint8Array.of(7)])
+    })
+  )
+
+  it.effect("is heard at once if it is little, and once everything has been read if it is much", () =>
+    Effect.gen(function* () {
+      const { inbox, later } = setUp(1_048_576)
+      const little = yield* Effect.fork(inbox.take)
+      yield* Effect.yieldNow()
+      inbox.push([Frame.encode([Uint8Array.of(1)])])
+      assert.deepStrictEqual(yield* Fiber.join(little), [Uint8Array.of(1)])
+
+      const much = yield* Effect.fork(inbox.take)
+      yield* Effect.yieldNow()
+      for (let pushed = 0; pushed < 5; pushed += 1) inbox.push(flood(3))
+      assert.lengthOf(later, 1)
+      yield* Effect.yieldNow()
+      assert.isNull(much.unsafePoll())
+      for (const run of later) run()
+      assert.lengthOf(yield* Fiber.join(much), 1500)
+    })
+  )
+
+  it.effect("does not wait once the inbox is full, because then nothing more is read", () =>
+    Effect.gen(function* () {
+      const { inbox } = setUp(100_000)
+      const taken = yield* Effect.fork(inbox.take)
+      yield* Effect.yieldNow()
+      inbox.push(flood(10))
+      assert.isTrue(inbox.isFull())
+      assert.isAbove((yield* Fiber.join(taken)).length, 700)
     })
   )
 })
