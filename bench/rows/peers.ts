@@ -50,7 +50,7 @@ const gather = Effect.fnUntraced(function* (
   const perPeer: PerPeer = {
     heap: (many.heap - few.heap) / (count - first) / kibibyte,
     rss: (many.rss - few.rss) / (count - first) / kibibyte,
-    cpuMicros: (later.cpuMicros - many.cpuMicros) / idleSeconds / count,
+    cpuMicros: (later.cpuMicros - many.cpuMicrosSince) / idleSeconds / count,
     perSecond: (count - first) / seconds
   }
   return perPeer

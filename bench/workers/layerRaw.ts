@@ -1,6 +1,8 @@
 /**
  * A bare libp2p node, and what the bench does with it.
  */
+import { noise } from "@chainsafe/libp2p-noise"
+import { yamux } from "@chainsafe/libp2p-yamux"
 import type { Connection, Stream } from "@libp2p/interface"
 import { tcp } from "@libp2p/tcp"
 import { identify } from "@libp2p/identify"
@@ -10,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createLibp2p } from "libp2p"
-import { common, connectionManager } from "../../src/layers/libp2p/node.ts"
+import { common, muxing, connectionManager } from "../../src/layers/libp2p/node.ts"
 import { protocols, serveAll } from "./rawServer.ts"
 import * as RawWays from "./rawWays.ts"
 import type { RawEcho, RawSend } from "./requests.ts"
@@ -30,12 +32,13 @@ export class Raw extends Context.Tag("bench/Raw")<
 export const makeNode = (seed: string, crowd = 100) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      // As libp2p comes: this is where ours joins the pieces of a packet.
+      // As libp2p comes: what ours does to its connections and streams is left out.
       const { connectionProtector: _, ...options } = await common(Buffer.from(seed, "hex"))
+      const plain = { ...options, connectionEncrypters: [noise()], streamMuxers: [yamux(muxing)] }
       const services = { identify: identify(), ping: ping() }
       const addresses = { listen: ["/ip4/127.0.0.1/tcp/0"] }
       const node = await createLibp2p({
-        ...options,
+        ...plain,
         addresses,
         transports: [tcp()],
         connectionManager: connectionManager(crowd),

@@ -118,8 +118,10 @@ export const cpuOf = <E, R>(
   { far, near }: Two<{ readonly usage: KernelProcess["usage"] }>
 ): Effect.Effect<number, E | WorkerFailed, R> =>
   Effect.gen(function* () {
-    const total = Effect.zipWith(near.usage, far.usage, (a, b) => a.cpuMicros + b.cpuMicros)
-    const before = yield* total
+    const both = Effect.all([near.usage, far.usage])
+    const before = yield* both
     yield* work
-    return (yield* total) - before
+    const after = yield* both
+    const sum = (micros: ReadonlyArray<number>) => micros.reduce((total, it) => total + it, 0)
+    return sum(after.map((it) => it.cpuMicros)) - sum(before.map((it) => it.cpuMicrosSince))
   })

@@ -10,7 +10,12 @@ const Latencies = Schema.Struct({ micros: Schema.Array(Schema.Number) })
 /** What a process has used so far. */
 export class Usage extends Schema.TaggedRequest<Usage>()("Usage", {
   payload: {},
-  success: Schema.Struct({ cpuMicros: Schema.Number, rss: Schema.Number, heap: Schema.Number }),
+  success: Schema.Struct({
+    cpuMicros: Schema.Number,
+    cpuMicrosSince: Schema.Number,
+    rss: Schema.Number,
+    heap: Schema.Number
+  }),
   failure: Schema.Never
 }) {}
 

@@ -5,6 +5,7 @@ import type { ChannelName, Hello } from "../../src/protocol/Handshake.ts"
 import * as FailurePattern from "../../src/protocol/FailurePattern.ts"
 import * as LinkMachine from "../../src/protocol/LinkMachine.ts"
 import * as Rate from "../../src/protocol/Rate.ts"
+import { holds } from "../support/longProperty.ts"
 import type { Action, World } from "./LinkMachine.model.ts"
 import { both, check, checkJoined, due, error, initial, mischief, perform } from "./LinkMachine.model.ts"
 
@@ -452,33 +453,33 @@ describe("LinkMachine", () => {
     const pickFrom = (actions: ReadonlyArray<Action>, pick: number): Action | undefined =>
       actions[pick % actions.length]
 
-    it.prop(
+    it(
       "ends with one channel, the same on both sides, once the network works and both want it, whatever happened before",
-      [choices, FastCheck.infiniteStream(FastCheck.nat(1000))],
-      ([choices, picks]) => {
-        let world = initial
-        for (const { bad, pick } of choices) {
-          const action = pickFrom(bad ? mischief(world) : due(world), pick)
-          if (action === undefined) continue
-          world = perform(world, action)
-          check(world)
-        }
-        for (const who of both) {
-          const event = world.sides[who].state.phase._tag === "Closed" ? "Reopen" : "Wanted"
-          world = perform(world, { _tag: "Ask", who, event })
-        }
-        let steps = 0
-        for (const pick of picks) {
-          const action = pickFrom(due(world), pick)
-          if (action === undefined) break
-          world = perform(world, action)
-          check(world)
-          steps += 1
-          assert.isBelow(steps, 500, "it comes to an end")
-        }
-        checkJoined(world)
-      },
-      { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
+      { timeout: 300_000 },
+      () =>
+        holds(FastCheck.tuple(choices, FastCheck.infiniteStream(FastCheck.nat(1000))), ([choices, picks]) => {
+          let world = initial
+          for (const { bad, pick } of choices) {
+            const action = pickFrom(bad ? mischief(world) : due(world), pick)
+            if (action === undefined) continue
+            world = perform(world, action)
+            check(world)
+          }
+          for (const who of both) {
+            const event = world.sides[who].state.phase._tag === "Closed" ? "Reopen" : "Wanted"
+            world = perform(world, { _tag: "Ask", who, event })
+          }
+          let steps = 0
+          for (const pick of picks) {
+            const action = pickFrom(due(world), pick)
+            if (action === undefined) break
+            world = perform(world, action)
+            check(world)
+            steps += 1
+            assert.isBelow(steps, 500, "it comes to an end")
+          }
+          checkJoined(world)
+        })
     )
   })
 })

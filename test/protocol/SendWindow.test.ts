@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as SendWindow from "../../src/protocol/SendWindow.ts"
 import type { Statement } from "../../src/protocol/Session.ts"
+import { holds } from "../support/longProperty.ts"
 import { run, script } from "./Windows.model.ts"
 
 const record = { nextSeq: 10, sentSeq: 7, baseSeq: 4, acknowledgedSeq: 3 }
@@ -84,21 +85,11 @@ describe("SendWindow", () => {
     assert.strictEqual(SendWindow.rewind(again).cursor, 4)
   })
 
-  it.prop(
-    "gets everything over exactly once and in order, with statements and refusals",
-    [script],
-    ([script]) => {
-      run(false, script)
-    },
-    { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
+  it("gets everything over exactly once and in order, with statements and refusals", { timeout: 300_000 }, () =>
+    holds(script, (ops) => run(false, ops))
   )
 
-  it.prop(
-    "gets everything over to a peer of the base profile by sending it again",
-    [script],
-    ([script]) => {
-      run(true, script)
-    },
-    { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
+  it("gets everything over to a peer of the base profile by sending it again", { timeout: 300_000 }, () =>
+    holds(script, (ops) => run(true, ops))
   )
 })

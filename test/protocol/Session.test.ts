@@ -3,6 +3,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Senders from "../../src/protocol/Senders.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import type { Op } from "./Session.model.ts"
+import { holds } from "../support/longProperty.ts"
 import { run, script } from "./Session.model.ts"
 
 const many = { fastCheck: { numRuns: 10_000 } }
@@ -231,36 +232,45 @@ describe("Session", () => {
   })
 
   describe("between two stores", () => {
-    const runs = (special: ReadonlyArray<Op["what"]>, numRuns: number) => {
+    const runs = async (special: ReadonlyArray<Op["what"]>) => {
       const tags = ["First", "Same", "Restarted", "RolledBack"] as const
       const seen = { First: 0, Same: 0, Restarted: 0, RolledBack: 0 }
-      FastCheck.assert(
-        FastCheck.property(script(special), (ops) => {
-          const verdicts = run(ops)
-          for (const tag of tags) seen[tag] += verdicts[tag]
-        }),
-        { numRuns }
-      )
+      await holds(script(special), (ops) => {
+        const verdicts = run(ops)
+        for (const tag of tags) seen[tag] += verdicts[tag]
+      })
       return seen
     }
 
-    it("never ends a conversation because of crashes, losses and late hellos", { timeout: 120_000 }, () => {
-      const seen = runs(["lose", "crash", "tidy", "late", "giveUp"], 10_000)
+    it("never ends a conversation because of crashes, losses and late hellos", { timeout: 300_000 }, async () => {
+      const seen = await runs(["lose", "crash", "tidy", "late", "giveUp"])
       assert.isAbove(seen.Same, 1000)
       assert.strictEqual(seen.Restarted + seen.RolledBack, 0)
     })
 
-    it("notices a newer copy that is put back after an older one was", { timeout: 120_000 }, () => {
-      const seen = runs(["copy", "restore", "restore"], 10_000)
+    it("notices a newer copy that is put back after an older one was", { timeout: 300_000 }, async () => {
+      const seen = await runs(["copy", "restore", "restore"])
       assert.isAbove(seen.RolledBack, 1000)
     })
 
-    it("notices every store that went back in time or was lost, and goes on from there", { timeout: 120_000 }, () => {
-      const seen = runs(
-        ["lose", "crash", "tidy", "late", "giveUp", "copy", "copy", "restore", "restore", "wipe"],
-        10_000
-      )
-      for (const [verdict, count] of Object.entries(seen)) assert.isAbove(count, 300, verdict)
-    })
+    it(
+      "notices every store that went back in time or was lost, and goes on from there",
+      { timeout: 300_000 },
+      async () => {
+        const seen = await runs([
+          "lose",
+          "crash",
+          "tidy",
+          "late",
+          "giveUp",
+          "copy",
+          "copy",
+          "restore",
+          "restore",
+          "wipe"
+        ])
+        for (const [verdict, count] of Object.entries(seen)) assert.isAbove(count, 300, verdict)
+      }
+    )
   })
 })

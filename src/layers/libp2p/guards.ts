@@ -15,6 +15,7 @@ import type {
 import type { Libp2pOptions } from "libp2p"
 import { joinWrites } from "./joining.ts"
 import * as Negotiation from "./negotiation.ts"
+import { saveUpdates } from "./windowUpdates.ts"
 
 type Known = (protocol: string) => boolean
 type Guarded = Required<Pick<Libp2pOptions, "connectionProtector" | "connectionEncrypters" | "streamMuxers">>
@@ -59,12 +60,13 @@ const watchStreams = (muxer: StreamMuxer, isServed: Known): StreamMuxer => {
   const create = muxer.createStream.bind(muxer)
   let isWatched = false
   return Object.assign(muxer, {
-    createStream: async (...options: Parameters<typeof create>) => watch(await create(...options), whatever),
+    createStream: async (...options: Parameters<typeof create>) =>
+      watch(saveUpdates(await create(...options)), whatever),
     // Not added at once: the muxer keeps the streams that come early for its first listener.
     addEventListener: (...listener: Parameters<typeof add>) => {
       if (listener[0] === "stream" && !isWatched) {
         isWatched = true
-        add("stream", ({ detail }) => void watch(detail, isServed))
+        add("stream", ({ detail }) => void watch(saveUpdates(detail), isServed))
       }
       add(...listener)
     }

@@ -71,8 +71,12 @@ export const transports = ({ transportManager }: Components): Transports => ({
   reservations: () => Circuit.reservationsOf(transportManager.getTransports())
 })
 
-/** A paused stream must not be sent more than libp2p's read buffer (4 MiB) holds, or it is reset. */
-const maxStreamWindowSize = 1_048_576
+/**
+ * How streams are multiplexed. A paused one must not be sent more than libp2p's read buffer (4 MiB) holds, or it is reset.
+ *
+ * @internal
+ */
+export const muxing = { streamOptions: { maxStreamWindowSize: 1_048_576 } }
 
 /**
  * The pings that find a frozen peer travel behind the data. One that takes as long as a full window on a slow line (20 s:
@@ -88,7 +92,7 @@ const heartbeat = 20_000
 export const common = async (keySeed: Uint8Array): Promise<Libp2pOptions> => ({
   start: false,
   privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
-  ...Guards.around(noise(), yamux({ streamOptions: { maxStreamWindowSize } })),
+  ...Guards.around(noise(), yamux(muxing)),
   connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }
 })
 

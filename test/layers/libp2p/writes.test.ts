@@ -1,0 +1,71 @@
+/** What writes cost on a TCP socket: system calls, of which libp2p makes more than there need be. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Net from "node:net"
+import { vi } from "vitest"
+import * as ConnectionFactoryLibp2p from "../../../src/layers/ConnectionFactoryLibp2p.ts"
+import * as Frame from "../../../src/protocol/Frame.ts"
+import { ConnectionFactory } from "../../../src/services/ConnectionFactory.ts"
+import { RemoteIdentity } from "../../../src/services/RemoteIdentity.ts"
+import { seeds } from "../../support/kernel.ts"
+import { peerIds } from "../../support/site.ts"
+
+const start = (name: "alice" | "bob", listen: ReadonlyArray<string>) => {
+  const identity = Layer.mock(RemoteIdentity, {
+    peerId: peerIds[name],
+    incarnationId: name,
+    keySeed: Redacted.make(new Uint8Array(Buffer.from(seeds[name], "hex")))
+  })
+  const factory = ConnectionFactoryLibp2p.layer({ listen: [...listen] }).pipe(Layer.provide(identity))
+  return Effect.map(Layer.build(factory), Context.get(ConnectionFactory))
+}
+
+/** Both ends of a channel, on which one small frame has come over already: with the first the stream is accepted. */
+const pair = Effect.gen(function* () {
+  const bob = yield* start("bob", ["/ip4/127.0.0.1/tcp/0"])
+  const alice = yield* start("alice", [])
+  const near = yield* alice.dial(peerIds.bob, yield* bob.listenAddresses)
+  const far = yield* Effect.flatMap(bob.incoming.take, (incoming) => incoming.accept)
+  yield* near.send(Frame.encode([new Uint8Array(1)]))
+  yield* far.receive
+  return { near, far }
+})
+
+/** How often sockets of this process are written to. */
+const countWrites = Effect.acquireRelease(
+  Effect.sync(() => vi.spyOn(Net.Socket.prototype, "write")),
+  (spy) => Effect.sync(() => spy.mockRestore())
+)
+
+describe("A write", () => {
+  for (const bytes of [1, 300, 60_000]) {
+    it.scopedLive(`of ${bytes} bytes is one of the socket's, although Noise makes two pieces of it`, () =>
+      Effect.gen(function* () {
+        const { near } = yield* pair
+        const frames = Frame.encode([new Uint8Array(bytes)])
+        const spy = yield* countWrites
+        yield* near.send(frames)
+        // What answers comes in a later turn of the event loop.
+        assert.strictEqual(spy.mock.calls.length, 1)
+      })
+    )
+  }
+
+  it.scopedLive("is answered by opening the window again only when half of it is used up", () =>
+    Effect.gen(function* () {
+      const { far, near } = yield* pair
+      const frames = Frame.encode([new Uint8Array(1000)])
+      const exchange = Effect.zipRight(near.send(frames), far.receive)
+      const spy = yield* countWrites
+      yield* Effect.replicateEffect(exchange, 100, { discard: true })
+      // Libp2p may have something of its own to say meanwhile.
+      assert.isBelow(spy.mock.calls.length, 110)
+      yield* Effect.replicateEffect(exchange, 900, { discard: true })
+      assert.isAbove(spy.mock.calls.length, 1001)
+      assert.isBelow(spy.mock.calls.length, 1030)
+    })
+  )
+})
