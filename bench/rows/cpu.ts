@@ -29,7 +29,8 @@ export const cpu: Row = {
           target: { figure: "difference", sense: "at most", limit: 12 },
           pairs: yield* interleaved(bench, "cpu", {
             ours: Effect.map(cpuOf(send, ours), (cpuMicros) => cpuMicros / count),
-            raw: Effect.map(cpuOf(coalesced, raw), (cpuMicros) => cpuMicros / rawCount)
+            raw: Effect.map(cpuOf(coalesced, raw), (cpuMicros) => cpuMicros / rawCount),
+            warmUps: 4
           }),
           beside: []
         }

@@ -10,6 +10,9 @@ import { Acknowledged, RawEcho, RoundTrips, Syncs } from "../workers/requests.ts
 
 const size = 256
 
+/** Latencies are those of a process that has been at work for a while: V8 takes some 20,000 round trips until it is done optimizing. */
+const warmUps = 12
+
 interface Latencies {
   readonly micros: ReadonlyArray<number>
 }
@@ -29,7 +32,8 @@ export const roundTrip: Row = {
       const count = 2000
       const pairs = yield* interleaved(bench, "roundtrip", {
         ours: ours.near.ask(new RoundTrips({ count, size })),
-        raw: raw.near.ask(new RawEcho({ count, size }))
+        raw: raw.near.ask(new RawEcho({ count, size })),
+        warmUps
       })
       const line = (name: string, part: number, limit: number): Measured => ({
         name,
@@ -67,7 +71,8 @@ export const commitToAck: Row = {
           target: { figure: "ratio", sense: "at most", limit: 1.5 },
           pairs: yield* interleaved(bench, "ack", {
             ours: Effect.map(ours.near.ask(new Acknowledged({ count, size })), at(0.5)),
-            raw: baseline
+            raw: baseline,
+            warmUps
           }),
           beside: []
         }

@@ -29,7 +29,7 @@ interface PerPeer {
 const gather = Effect.fnUntraced(function* (
   bench: Bench,
   kind: Gather["kind"],
-  centre: Pick<KernelProcess, "usage">,
+  centre: Pick<KernelProcess, "cpuTime" | "usage">,
   whereabouts: typeof Whereabouts.success.Type
 ) {
   const processes = yield* Effect.replicateEffect(crowd(bench), crowds)
@@ -46,11 +46,12 @@ const gather = Effect.fnUntraced(function* (
   yield* add(count - first)
   const seconds = (performance.now() - started) / 1000
   const many = yield* settled
-  const later = yield* Effect.delay(centre.usage, idleSeconds * 1000)
+  const before = yield* centre.cpuTime
+  const later = yield* Effect.delay(centre.cpuTime, idleSeconds * 1000)
   const perPeer: PerPeer = {
     heap: (many.heap - few.heap) / (count - first) / kibibyte,
     rss: (many.rss - few.rss) / (count - first) / kibibyte,
-    cpuMicros: (later.cpuMicros - many.cpuMicrosSince) / idleSeconds / count,
+    cpuMicros: (later.cpuMicros - before.cpuMicros) / idleSeconds / count,
     perSecond: (count - first) / seconds
   }
   return perPeer

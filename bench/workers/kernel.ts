@@ -8,10 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Kernel, layerKernel } from "./layerKernel.ts"
 import { KernelRequest } from "./requests.ts"
-import { endWithParent, usage } from "./usage.ts"
+import { cpuTime, endWithParent, usage } from "./usage.ts"
 
 const handlers = WorkerRunner.layerSerialized(KernelRequest, {
   InitialMessage: ({ options }) => layerKernel(options),
+  CpuTime: () => cpuTime,
   Usage: () => usage,
   Whereabouts: () => Effect.flatMap(Kernel, (kernel) => kernel.whereabouts),
   Connect: (target) => Effect.flatMap(Kernel, (kernel) => kernel.connect(target)),

@@ -14,7 +14,7 @@ import type { Bench } from "../Row.ts"
 import { BenchFailed } from "../Row.ts"
 import type { WorkerFailed } from "./failure.ts"
 import type { CrowdRequest, KernelOptions, KernelRequest, RawRequest } from "./requests.ts"
-import { BootCrowd, BootKernel, BootRaw, Connect, Usage, Whereabouts } from "./requests.ts"
+import { BootCrowd, BootKernel, BootRaw, Connect, CpuTime, Usage, Whereabouts } from "./requests.ts"
 
 const flags = ["--conditions=effect-remotes-source", "--disable-warning=ExperimentalWarning", "--expose-gc"]
 
@@ -39,6 +39,7 @@ const fork = ({ died, profile }: Bench, program: string) => {
 /** A worker process. */
 export interface Process<Request extends Schema.TaggedRequest.All> {
   readonly ask: Worker.SerializedWorker<Request>["executeEffect"]
+  readonly cpuTime: Effect.Effect<typeof CpuTime.success.Type, WorkerFailed>
   readonly usage: Effect.Effect<typeof Usage.success.Type, WorkerFailed>
 }
 export type KernelProcess = Process<KernelRequest>
@@ -49,14 +50,22 @@ export type CrowdProcess = Pick<Process<CrowdRequest>, "ask">
 export const kernel = (bench: Bench, options: KernelOptions): Effect.Effect<KernelProcess, WorkerFailed, Scope.Scope> =>
   Worker.makeSerialized<KernelRequest>({ initialMessage: () => new BootKernel({ options }) }).pipe(
     fork(bench, "kernel.ts"),
-    Effect.map(({ executeEffect }) => ({ ask: executeEffect, usage: executeEffect(new Usage()) }))
+    Effect.map(({ executeEffect }) => ({
+      ask: executeEffect,
+      cpuTime: executeEffect(new CpuTime()),
+      usage: executeEffect(new Usage())
+    }))
   )
 
 /** A bare libp2p node in a process of its own, until the scope closes. */
 export const raw = (bench: Bench, seed: string, crowd?: number): Effect.Effect<RawProcess, WorkerFailed, Scope.Scope> =>
   Worker.makeSerialized<RawRequest>({ initialMessage: () => new BootRaw({ seed, crowd }) }).pipe(
     fork(bench, "raw.ts"),
-    Effect.map(({ executeEffect }) => ({ ask: executeEffect, usage: executeEffect(new Usage()) }))
+    Effect.map(({ executeEffect }) => ({
+      ask: executeEffect,
+      cpuTime: executeEffect(new CpuTime()),
+      usage: executeEffect(new Usage())
+    }))
   )
 
 /** Nobody yet, in a process of its own, until the scope closes. */
@@ -115,13 +124,11 @@ export const raws = Effect.fnUntraced(function* (bench: Bench) {
 /** Runs some work of two processes, and gives the CPU time that both used for it. */
 export const cpuOf = <E, R>(
   work: Effect.Effect<unknown, E, R>,
-  { far, near }: Two<{ readonly usage: KernelProcess["usage"] }>
+  { far, near }: Two<{ readonly cpuTime: KernelProcess["cpuTime"] }>
 ): Effect.Effect<number, E | WorkerFailed, R> =>
   Effect.gen(function* () {
-    const both = Effect.all([near.usage, far.usage])
-    const before = yield* both
+    const total = Effect.zipWith(near.cpuTime, far.cpuTime, (a, b) => a.cpuMicros + b.cpuMicros)
+    const before = yield* total
     yield* work
-    const after = yield* both
-    const sum = (micros: ReadonlyArray<number>) => micros.reduce((total, it) => total + it, 0)
-    return sum(after.map((it) => it.cpuMicros)) - sum(before.map((it) => it.cpuMicrosSince))
+    return (yield* total) - before
   })

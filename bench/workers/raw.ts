@@ -9,10 +9,11 @@ import * as Layer from "effect/Layer"
 import { layerRaw, Raw } from "./layerRaw.ts"
 import { RawRequest } from "./requests.ts"
 import { syncs } from "./syncs.ts"
-import { endWithParent, usage } from "./usage.ts"
+import { cpuTime, endWithParent, usage } from "./usage.ts"
 
 const handlers = WorkerRunner.layerSerialized(RawRequest, {
   InitialMessage: ({ crowd, seed }) => layerRaw(seed, crowd),
+  CpuTime: () => cpuTime,
   Usage: () => usage,
   Whereabouts: () => Effect.flatMap(Raw, (raw) => raw.whereabouts),
   Connect: ({ address }) => Effect.flatMap(Raw, (raw) => raw.connect(address)),

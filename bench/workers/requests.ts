@@ -7,12 +7,17 @@ const count = Schema.Number
 const Timed = Schema.Struct({ millis: Schema.Number })
 const Latencies = Schema.Struct({ micros: Schema.Array(Schema.Number) })
 
+/** How much CPU time a process has taken so far. */
+export class CpuTime extends Schema.TaggedRequest<CpuTime>()("CpuTime", {
+  payload: {},
+  success: Schema.Struct({ cpuMicros: Schema.Number }),
+  failure: Schema.Never
+}) {}
+
 /** What a process has used so far. */
 export class Usage extends Schema.TaggedRequest<Usage>()("Usage", {
   payload: {},
   success: Schema.Struct({
-    cpuMicros: Schema.Number,
-    cpuMicrosSince: Schema.Number,
     rss: Schema.Number,
     heap: Schema.Number
   }),
@@ -108,6 +113,7 @@ export class Started extends Schema.TaggedRequest<Started>()("Started", {
 
 export const KernelRequest = Schema.Union(
   BootKernel,
+  CpuTime,
   Usage,
   Whereabouts,
   Connect,
@@ -158,7 +164,7 @@ export class Syncs extends Schema.TaggedRequest<Syncs>()("Syncs", {
   failure: Schema.Never
 }) {}
 
-export const RawRequest = Schema.Union(BootRaw, Usage, Whereabouts, Connect, RawSend, RawEcho, Syncs)
+export const RawRequest = Schema.Union(BootRaw, CpuTime, Usage, Whereabouts, Connect, RawSend, RawEcho, Syncs)
 export type RawRequest = typeof RawRequest.Type
 
 export class BootCrowd extends Schema.TaggedRequest<BootCrowd>()("InitialMessage", {

@@ -3,20 +3,17 @@
  */
 import * as Effect from "effect/Effect"
 
-const cpuMicros = (): number => {
+/** The CPU time of all threads of this process. */
+export const cpuTime = Effect.sync(() => {
   const { system, user } = process.cpuUsage()
-  return system + user
-}
+  return { cpuMicros: user + system }
+})
 
-/**
- * The CPU time of all threads of this process, and its memory; the heap after a collection where the process may ask for one. What
- * that takes is between `cpuMicros` and `cpuMicrosSince`, so that it need not be counted as anybody's work.
- */
+/** The memory of this process; the heap after a collection where the process may ask for one, which leaves it slower for a while. */
 export const usage = Effect.sync(() => {
-  const asked = cpuMicros()
   globalThis.gc?.()
   const { arrayBuffers, external, heapUsed, rss } = process.memoryUsage()
-  return { cpuMicros: asked, cpuMicrosSince: cpuMicros(), rss, heap: heapUsed + Math.max(external, arrayBuffers) }
+  return { rss, heap: heapUsed + Math.max(external, arrayBuffers) }
 })
 
 /** A worker must not outlive the bench, however that ends. */
