@@ -169,8 +169,8 @@ const openSockets = () => process.getActiveResourcesInfo().filter((it) => it.sta
 /** Nothing of an earlier test is counted. */
 const noSockets = Effect.suspend(() => eventually(() => openSockets() === 0))
 
-const both = <E>(name: string, test: (kind: Kind) => Effect.Effect<void, E, Scope.Scope>) => {
-  for (const kind of ["tcp", "ws"] as const) it.scopedLive(`${name} (${kind})`, () => test(kind))
+const both = <E>(name: string, test: (kind: Kind) => Effect.Effect<void, E, Scope.Scope>, timeout = 30_000) => {
+  for (const kind of ["tcp", "ws"] as const) it.scopedLive(`${name} (${kind})`, () => test(kind), timeout)
 }
 
 describe("ConnectionFactoryLibp2p", () => {
@@ -431,7 +431,9 @@ describe("ConnectionFactoryLibp2p", () => {
           Option.isNone(yield* Effect.timeoutOption(Effect.raceAll(more.map((it) => it.ended)), "200 millis"))
         )
         assert.isTrue(more.every((it) => it.status() === "open"))
-      })
+      }),
+      // A thousand dials take 10 s, on a machine that has nothing else to do.
+      120_000
     )
   })
 
