@@ -72,6 +72,7 @@ interface Line {
   readonly number: number
   readonly stream: Stream
   readonly frames: Mailbox.Mailbox<Frame>
+  readonly isOver: () => boolean
 }
 
 /** What it sends: its method and params; the number is its own matter. */
@@ -190,9 +191,11 @@ export const startOcapKernel = Effect.fnUntraced(function* (options: OcapKernelO
 
   const makeLine = (stream: Stream): Line => {
     lines += 1
-    const line: Line = { number: lines, stream, frames: Effect.runSync(Mailbox.make<Frame>()) }
+    let isOver = false
+    const line: Line = { number: lines, stream, frames: Effect.runSync(Mailbox.make<Frame>()), isOver: () => isOver }
     let arrived: Buffer = Buffer.alloc(0)
     const end = () => {
+      isOver = true
       line.frames.unsafeDone(Exit.void)
       if (current === line) current = undefined
       changed()
@@ -324,11 +327,12 @@ export const startOcapKernel = Effect.fnUntraced(function* (options: OcapKernelO
       Effect.ignore
     )
 
-  /** The newest stream is the one in use. */
+  /** The newest stream is the one in use, unless it ended in the same breath in which its handshake came. */
   const adopt = (line: Line) => {
+    run(read(line))
+    if (line.isOver()) return Effect.void
     const replaced = current
     current = line
-    run(read(line))
     changed()
     return replaced === undefined ? Effect.void : close(replaced)
   }
