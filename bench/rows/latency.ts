@@ -10,7 +10,7 @@ import { Acknowledged, RawEcho, RoundTrips, Syncs } from "../workers/requests.ts
 
 const size = 256
 
-/** Latencies are those of a process that has been at work for a while: V8 takes some 20,000 round trips until it is done optimizing. */
+/** Latencies are those of a process that has been at work for a while: V8 goes on optimizing through the first of these rounds. */
 const warmUps = 12
 
 interface Latencies {

@@ -4,11 +4,11 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberRef from "effect/FiberRef"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import { StoreUnavailableError, type StoreError } from "../../errors/StoreError.ts"
 import type { Restore } from "../../internal/gate.ts"
+import { inContext } from "../../internal/inContext.ts"
 import type { Backend } from "../../internal/turnBackend.ts"
 import { storeError } from "./errors.ts"
 import { makeSavepoints, type Savepoints } from "./savepoints.ts"
@@ -154,9 +154,7 @@ export const makeBackend = (
       ({ tuple }) =>
       (turn) => {
         ours.add(tuple)
-        return Effect.flatMap(Effect.context<never>(), (context) =>
-          Effect.locally(turn, FiberRef.currentContext, Context.add(context, SqlClient.TransactionConnection, tuple))
-        )
+        return inContext(turn, Context.add(SqlClient.TransactionConnection, tuple))
       },
     peek: (restore, read) =>
       Effect.flatMap(Scope.make(), (scope) =>
