@@ -57,26 +57,14 @@ export const make = Effect.gen(function* () {
     (peerId) => entries.get(peerId)?.watched,
     () => entries.keys()
   )
-  /** Whom this process removed, the last ones; of others that come again less is known, so that more is told to the kernel. */
-  const removed = new Set<PeerId.PeerId>()
-  const noteRemoved = (peerId: PeerId.PeerId) => {
-    removed.delete(peerId)
-    removed.add(peerId)
-    const [oldest] = removed
-    if (removed.size > config.maxRemotes && oldest !== undefined) removed.delete(oldest)
-  }
   let stopped = false
 
-  const newCore = (peerId: PeerId.PeerId): Core.Core => ({
-    ...Core.make(transport.process, Core.firstRecord(peerId), false, 0),
-    renewed: removed.has(peerId)
-  })
+  const newCore = (peerId: PeerId.PeerId): Core.Core => Core.make(transport.process, Core.firstRecord(peerId), false, 0)
 
   const forget = (peerId: PeerId.PeerId) => {
     const entry = entries.get(peerId)
     if (entry === undefined) return
     entries.delete(peerId)
-    if (entry.core.gone) noteRemoved(peerId)
     watch.changed(peerId)
     const close = Scope.close(entry.scope, Exit.void)
     // Who left may be back already, or somebody here may have asked for it.

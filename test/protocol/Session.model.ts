@@ -104,7 +104,8 @@ const firstRecord: RemoteRecord = {
   baseSeq: 1,
   receivedSeq: 0,
   senders: [],
-  receivedFrom: undefined
+  receivedFrom: undefined,
+  ownIncarnationId: undefined
 }
 
 const emptyStore = (incarnationId: string): Store => ({

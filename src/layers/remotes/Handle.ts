@@ -164,7 +164,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     timers,
     tidyDelay,
     Effect.catchAll(store.transaction(store.enlist(participant)), (error) =>
-      Effect.logWarning("settled messages stay in the store for now", error)
+      core.gone ? Effect.void : Effect.logWarning("settled messages stay in the store for now", error)
     )
   )
   const converser: Converser = {

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { GivenUpError, RemotePendingError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
+import * as Uuid from "../../internal/uuid.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
 import { tellKernel } from "./Converser.ts"
@@ -10,7 +11,8 @@ import { waitingMessages } from "./room.ts"
 
 /**
  * Forgets a peer in one transaction: its record, and in the kernel what it gave. Fails, and changes nothing, while anything is
- * pending. From the commit on nothing can be committed through the handle any more.
+ * pending. From the commit on nothing can be committed through the handle any more, and who is not on record hears of an
+ * incarnation that nobody has heard before: if the peer comes again, it finds a kernel that lost its memory, and forgets as well.
  *
  * @internal
  */
@@ -43,7 +45,7 @@ export const removeRemote = ({
       yield* expectNothingPending
       // Enlisted last, so that what the handle itself may have to write in this transaction goes as well.
       yield* store.enlist({
-        prepare: store.removeRemote(peerId),
+        prepare: Effect.flatMap(Uuid.fresh, (introduction) => store.removeRemote(peerId, introduction)),
         committed: () => {
           core.gone = true
           forget()

@@ -43,6 +43,7 @@ const stagedRecord = (core: Core): RemoteRecord => {
     peerId: core.peerId,
     hints: staged.hints ?? core.hints,
     incarnationId: staged.incarnationId ?? core.incarnationId,
+    ownIncarnationId: core.ownIncarnationId,
     nextSeq
   }
   if (ending?.epoch !== undefined) return { ...firstRecord(core.peerId), ...shared, epoch: ending.epoch }

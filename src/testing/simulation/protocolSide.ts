@@ -68,7 +68,8 @@ const firstRecord = (peerId: PeerId): RemoteRecord => ({
   baseSeq: 1,
   receivedSeq: 0,
   senders: [],
-  receivedFrom: undefined
+  receivedFrom: undefined,
+  ownIncarnationId: undefined
 })
 
 /**
