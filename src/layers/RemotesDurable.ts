@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
@@ -25,6 +26,7 @@ import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
 import { makeCommitter } from "./remotes/committer.ts"
 import * as Core from "./remotes/Core.ts"
+import { retire } from "./remotes/retiring.ts"
 import type { HandleActor } from "./remotes/Handle.ts"
 import { makeHandle } from "./remotes/Handle.ts"
 import type { Watched } from "./remotes/watching.ts"
@@ -154,6 +156,11 @@ export const make = Effect.gen(function* () {
   yield* Effect.forkScoped(
     Effect.forever(Effect.flatMap(transport.contacts.take, (link) => open(link, newCore(link.peerId))))
   )
+  const { expireEmptyRemotesAfter } = config
+  if (expireEmptyRemotesAfter !== undefined) {
+    const grace = Duration.min(expireEmptyRemotesAfter, config.cleanupInterval)
+    yield* Effect.forkScoped(retire(() => entries.values(), expireEmptyRemotesAfter, grace))
+  }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true

@@ -70,6 +70,8 @@ export interface RemoteRecord {
   readonly receivedFrom: string | undefined
   /** The incarnation that this kernel states to the peer; undefined where it is the identity's. Of no meaning before a handshake. */
   readonly ownIncarnationId: string | undefined
+  /** When the record was last written (ms since the Unix epoch), which each conversation does; undefined where that was not kept. */
+  readonly activeAt: number | undefined
 }
 
 /**

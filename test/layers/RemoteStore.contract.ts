@@ -57,7 +57,8 @@ export const record = (peerId: PeerId.PeerId, nextSeq = 1): RemoteRecord => ({
     { from: 9_007_199_254_740_990, process: "two" }
   ],
   receivedFrom: "\0 and \ud83d",
-  ownIncarnationId: "me-2"
+  ownIncarnationId: "me-2",
+  activeAt: 1_700_000_000_000
 })
 
 export const message = (seq: number, size = 3): PendingMessage => ({ seq, body: new Uint8Array(size).fill(seq) })

@@ -349,6 +349,7 @@ describe("RemoteStoreSql: failures", () => {
           "ALTER TABLE remotes_peers DROP COLUMN senders",
           "ALTER TABLE remotes_peers DROP COLUMN received_from",
           "ALTER TABLE remotes_peers DROP COLUMN own_incarnation_id",
+          "ALTER TABLE remotes_peers DROP COLUMN active_at",
           "DELETE FROM remotes_migrations WHERE migration_id > 1"
         ]) {
           yield* run(statement)
@@ -359,7 +360,7 @@ describe("RemoteStoreSql: failures", () => {
         const store = yield* RemoteStore
         assert.deepStrictEqual(yield* store.loadIdentity, Option.some({ ...identity, seal: undefined }))
         // Who said what before nobody has written down, and the peer has heard the incarnation of the identity.
-        const unknown = { senders: [], receivedFrom: undefined, ownIncarnationId: undefined }
+        const unknown = { senders: [], receivedFrom: undefined, ownIncarnationId: undefined, activeAt: undefined }
         assert.deepStrictEqual(yield* store.listRemotes, [{ ...record(bob), ...unknown }])
         assert.deepStrictEqual(yield* store.loadIntroduction(bob), Option.none())
         const pending = yield* store.readPending(bob, { fromSeq: 1, maxMessages: 9, maxBytes: 1_000 })

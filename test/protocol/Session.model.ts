@@ -105,7 +105,8 @@ const firstRecord: RemoteRecord = {
   receivedSeq: 0,
   senders: [],
   receivedFrom: undefined,
-  ownIncarnationId: undefined
+  ownIncarnationId: undefined,
+  activeAt: undefined
 }
 
 const emptyStore = (incarnationId: string): Store => ({

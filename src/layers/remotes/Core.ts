@@ -134,6 +134,8 @@ export interface Core {
   incarnationId: string | undefined
   /** The incarnation that the peer has heard of this kernel; undefined where it is the identity's, or before any handshake. */
   ownIncarnationId: string | undefined
+  /** When the record was last written, or the last channel was lost since. */
+  activeAt: number | undefined
   /** The peer's process that opened or answered the last channel. */
   peerProcess: string | undefined
   epoch: number
@@ -220,7 +222,8 @@ export const firstRecord = (peerId: PeerId): RemoteRecord => ({
   receivedSeq: 0,
   senders: [],
   receivedFrom: undefined,
-  ownIncarnationId: undefined
+  ownIncarnationId: undefined,
+  activeAt: undefined
 })
 
 /**
@@ -241,6 +244,7 @@ export const make = (
   hints: record.hints,
   incarnationId: record.incarnationId,
   ownIncarnationId: record.ownIncarnationId,
+  activeAt: record.activeAt,
   peerProcess: undefined,
   epoch: record.epoch,
   window: SendWindow.make(record),

@@ -134,6 +134,10 @@ const introductions = ({ integer, strict }: Types): ReadonlyArray<string> => [
   )${strict}`
 ]
 
+const activity = ({ integer }: Types): ReadonlyArray<string> => [
+  `ALTER TABLE remotes_peers ADD COLUMN active_at ${integer}`
+]
+
 const run = (statements: (types: Types) => ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(
@@ -153,7 +157,8 @@ const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClien
   "0006_letters_by_peer": run(lettersByPeer),
   "0007_owner": run(owner),
   "0008_senders": run(senders),
-  "0009_introductions": run(introductions)
+  "0009_introductions": run(introductions),
+  "0010_activity": run(activity)
 }
 
 /**

@@ -45,7 +45,8 @@ export const remoteTables = ({
       JSON.stringify(record.senders),
       // As JSON, because not every database takes every character of what a peer may say.
       record.receivedFrom === undefined ? null : JSON.stringify(record.receivedFrom),
-      record.ownIncarnationId ?? null
+      record.ownIncarnationId ?? null,
+      record.activeAt ?? null
     ]),
   removeRemote: (peer, introduction) =>
     turns.write((session) =>

@@ -55,7 +55,8 @@ const RemoteRow = Schema.Struct({
   received_seq: Whole,
   senders: Schema.parseJson(Schema.Array(Schema.Struct({ from: Schema.Number, process: Schema.String }))),
   received_from: Schema.NullOr(Schema.parseJson(Schema.String)),
-  own_incarnation_id: Schema.NullOr(Schema.NonEmptyString)
+  own_incarnation_id: Schema.NullOr(Schema.NonEmptyString),
+  active_at: Schema.NullOr(Whole)
 })
 
 const IntroductionRow = Schema.Struct({ incarnation_id: Schema.NonEmptyString })
@@ -154,7 +155,8 @@ export const remotes = reading("remotes_peers", RemoteRow, (row): RemoteRecord =
   receivedSeq: row.received_seq,
   senders: row.senders,
   receivedFrom: row.received_from ?? undefined,
-  ownIncarnationId: row.own_incarnation_id ?? undefined
+  ownIncarnationId: row.own_incarnation_id ?? undefined,
+  activeAt: row.active_at ?? undefined
 }))
 
 /** @internal */

@@ -51,7 +51,7 @@ export const makeStatements = (name: Dialect) => {
   const dialect = name === "pg" ? numbered : (sql: string) => sql
   const remote =
     "peer_id,hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq,senders,received_from," +
-    "own_incarnation_id"
+    "own_incarnation_id,active_at"
   const letter = "peer_id,direction,epoch,seq,reason,detail,at,body"
   const newer = (columns: string) =>
     columns

@@ -69,7 +69,8 @@ const firstRecord = (peerId: PeerId): RemoteRecord => ({
   receivedSeq: 0,
   senders: [],
   receivedFrom: undefined,
-  ownIncarnationId: undefined
+  ownIncarnationId: undefined,
+  activeAt: undefined
 })
 
 /**
