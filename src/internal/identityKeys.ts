@@ -69,7 +69,7 @@ const create = Effect.fnUntraced(function* (origin: Origin) {
   const keySeed = yield* chooseSeed(origin)
   const ocapUrlKey = yield* freshKey
   const peerId = yield* Key.peerIdOf(keySeed)
-  const incarnationId = Uuid.fromBytes(yield* (yield* Entropy).bytes(16))
+  const incarnationId = yield* Uuid.fresh
   const stored = { peerId, incarnationId, keySeed: Key.toHex(keySeed), ocapUrlKey: Key.toHex(ocapUrlKey) }
   yield* save(stored, origin.seal)
   return { peerId, incarnationId, keySeed, ocapUrlKey } satisfies IdentityKeys

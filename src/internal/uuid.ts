@@ -1,4 +1,6 @@
+import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import { Entropy } from "../services/Entropy.ts"
 
 /**
  * A random (version 4) UUID made of 16 random bytes.
@@ -11,3 +13,10 @@ export const fromBytes = (random: Uint8Array): string => {
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
   return Encoding.encodeHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
 }
+
+/**
+ * A UUID that nobody has had before.
+ *
+ * @internal
+ */
+export const fresh: Effect.Effect<string> = Effect.flatMap(Entropy, ({ bytes }) => Effect.map(bytes(16), fromBytes))

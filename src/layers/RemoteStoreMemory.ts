@@ -183,7 +183,8 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
     listRemotes: read("listRemotes", (state) => state.remotes),
     findRemote: (peer) => read("findRemote", (state) => state.findRemote(peer)),
     putRemote: (record) => write("putRemote", (state) => state.putRemote(record)),
-    removeRemote: (peer) => write("removeRemote", (state) => state.removeRemote(peer)),
+    removeRemote: (peer, introduction) => write("removeRemote", (state) => state.removeRemote(peer, introduction)),
+    loadIntroduction: (peer) => read("loadIntroduction", (state) => state.findIntroduction(peer)),
     appendPending: (peer, messages) =>
       turns.write((state) =>
         run("appendPending", () => {

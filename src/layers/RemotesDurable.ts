@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
@@ -25,6 +26,7 @@ import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
 import { makeCommitter } from "./remotes/committer.ts"
 import * as Core from "./remotes/Core.ts"
+import { retire } from "./remotes/retiring.ts"
 import type { HandleActor } from "./remotes/Handle.ts"
 import { makeHandle } from "./remotes/Handle.ts"
 import type { Watched } from "./remotes/watching.ts"
@@ -57,26 +59,14 @@ export const make = Effect.gen(function* () {
     (peerId) => entries.get(peerId)?.watched,
     () => entries.keys()
   )
-  /** Whom this process removed, the last ones; of others that come again less is known, so that more is told to the kernel. */
-  const removed = new Set<PeerId.PeerId>()
-  const noteRemoved = (peerId: PeerId.PeerId) => {
-    removed.delete(peerId)
-    removed.add(peerId)
-    const [oldest] = removed
-    if (removed.size > config.maxRemotes && oldest !== undefined) removed.delete(oldest)
-  }
   let stopped = false
 
-  const newCore = (peerId: PeerId.PeerId): Core.Core => ({
-    ...Core.make(transport.process, Core.firstRecord(peerId), false, 0),
-    renewed: removed.has(peerId)
-  })
+  const newCore = (peerId: PeerId.PeerId): Core.Core => Core.make(transport.process, Core.firstRecord(peerId), false, 0)
 
   const forget = (peerId: PeerId.PeerId) => {
     const entry = entries.get(peerId)
     if (entry === undefined) return
     entries.delete(peerId)
-    if (entry.core.gone) noteRemoved(peerId)
     watch.changed(peerId)
     const close = Scope.close(entry.scope, Exit.void)
     // Who left may be back already, or somebody here may have asked for it.
@@ -166,6 +156,11 @@ export const make = Effect.gen(function* () {
   yield* Effect.forkScoped(
     Effect.forever(Effect.flatMap(transport.contacts.take, (link) => open(link, newCore(link.peerId))))
   )
+  const { expireEmptyRemotesAfter } = config
+  if (expireEmptyRemotesAfter !== undefined) {
+    const grace = Duration.min(expireEmptyRemotesAfter, config.cleanupInterval)
+    yield* Effect.forkScoped(retire(() => entries.values(), expireEmptyRemotesAfter, grace))
+  }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true

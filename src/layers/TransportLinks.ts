@@ -56,7 +56,12 @@ export const make = Effect.gen(function* () {
   const store = yield* RemoteStore
   const { incarnationId } = yield* RemoteIdentity
   const limits = Credit.limitsFor(config.maxMessageSize)
-  const speaker = { incarnationId, process: yield* makeProcessName, store, limits }
+  const introduction = (peerId: PeerId) =>
+    Effect.map(
+      store.loadIntroduction(peerId),
+      Option.getOrElse(() => incarnationId)
+    )
+  const speaker = { incarnationId, introduction, process: yield* makeProcessName, store, limits }
   const doorkeeper = yield* makeDoorkeeper(config)
   const clockwork = yield* makeClockwork
   const linksScope = yield* Scope.fork(yield* Effect.scope, { _tag: "Parallel" })

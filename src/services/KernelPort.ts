@@ -64,5 +64,10 @@ export class KernelPort extends Context.Tag("effect-remotes/KernelPort")<
      * went back in time. Promises that the peer was to decide will not be decided; references that it gave mean nothing now.
      */
     readonly forget: (peer: PeerId, why: OutcomeUnknownError) => Effect.Effect<void>
+    /**
+     * Whether the kernel still has to do with the peer: it holds references that the peer gave, or the peer some of its. Asked before a
+     * remote expires (`expireEmptyRemotesAfter`), which it does not if so; where this is left out, none is in use.
+     */
+    readonly isInUse?: (peer: PeerId) => Effect.Effect<boolean>
   }
 >() {}

@@ -68,6 +68,10 @@ export interface RemoteRecord {
   readonly senders: ReadonlyArray<Sender>
   /** Which process of the peer's first transmitted the message `receivedSeq`; undefined where that is not known. */
   readonly receivedFrom: string | undefined
+  /** The incarnation that this kernel states to the peer; undefined where it is the identity's. Of no meaning before a handshake. */
+  readonly ownIncarnationId: string | undefined
+  /** When the record was last written (ms since the Unix epoch), which each conversation does; undefined where that was not kept. */
+  readonly activeAt: number | undefined
 }
 
 /**
@@ -242,8 +246,16 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
     readonly findRemote: (peer: PeerId) => Effect.Effect<Option.Option<RemoteRecord>, StoreError>
     /** Inserts or replaces the record of its peer. */
     readonly putRemote: (record: RemoteRecord) => Effect.Effect<void, StoreError>
-    /** Removes the record, and everything pending for the peer or asked of it; dead letters stay. */
-    readonly removeRemote: (peer: PeerId) => Effect.Effect<void, StoreError>
+    /**
+     * Removes the record, and everything pending for the peer or asked of it; dead letters stay. From then on `introduction` is what
+     * `loadIntroduction` gives for the peer.
+     */
+    readonly removeRemote: (peer: PeerId, introduction: string) => Effect.Effect<void, StoreError>
+    /**
+     * The incarnation that is stated to the peer while nothing is on record of it; none if it was never removed. Peers may share a
+     * place, so that it was given with the removal of another one: the stores of this library have 1,024.
+     */
+    readonly loadIntroduction: (peer: PeerId) => Effect.Effect<Option.Option<string>, StoreError>
 
     /** Appends messages, in rising order of `seq`. Their bodies are handed over: nobody may change these bytes afterwards. */
     readonly appendPending: (peer: PeerId, messages: ReadonlyArray<PendingMessage>) => Effect.Effect<void, StoreError>

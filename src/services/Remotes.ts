@@ -78,13 +78,10 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
      * handle is of no use afterwards; dead letters stay. Does nothing for a peer that is not there. Fails with
      * `RemotePendingError` while messages or redemptions are pending. Cannot be used inside of a transaction.
      *
-     * Remotes are never forgotten by themselves, however long their peer is away: the record is what tells a message that
-     * comes again from a new one. Once it is gone, what the peer had sent but not seen acknowledged may be delivered a second
-     * time, and what the peer still keeps for this kernel may end with its outcome unknown.
-     *
-     * A peer of the base profile cannot be told that it is forgotten. It goes on with the old numbers: until either side begins with
-     * a new store, nothing of either's gets through, and it takes as many new messages as it had had for old ones. So remove such a
-     * peer only if it does not come back.
+     * By default remotes are never forgotten by themselves, however long their peer is away; with the option `expireEmptyRemotesAfter` one
+     * that is empty is, which is as if it was removed: the handles that were got before are of no use, and `get` gives another. To a peer that comes again after it was removed this
+     * kernel is one that lost its memory: it states another incarnation, and the peer, one of the base profile as well, forgets what
+     * it had on record. What it had sent and not seen acknowledged ends with its outcome unknown; nothing is delivered twice.
      */
     readonly remove: (
       peer: string

@@ -93,6 +93,10 @@ export const Options = Schema.Struct({
     'when to give a peer up by itself while something is pending for it: `{ afterAttempts: 5 }` failed connection attempts in a row, or `{ after: "1 hour" }` without contact; a handshake is contact. `RemotesConfig.giveUpLikeOcapKernel` is 40 s'
   ),
   maxRemotes: Declare.count(10_000, "how many peers may have a record in the store"),
+  expireEmptyRemotesAfter: Declare.inheritedDuration(
+    "never",
+    "after how long without a channel and with nothing said, heard or pending a peer is removed by itself, as by `Remotes.remove`; `KernelPort.isInUse` may keep it. Choose it longer than peers are away: what one keeps for this kernel ends with its outcome unknown when it comes again"
+  ),
   deadLetterMaxAge: Declare.duration(
     "30 days",
     "how long dead letters are kept, where `DeadLettersStored.layer` runs; looked at when it starts and daily"

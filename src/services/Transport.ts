@@ -92,6 +92,8 @@ export type LinkEvent =
       readonly channel: number
       /** The peer's incarnation, as the handshake told it. */
       readonly incarnationId: string
+      /** The incarnation that this side stated in the handshake. */
+      readonly ownIncarnationId: string
       /** Names the peer's process; undefined for a peer that speaks the base profile. */
       readonly process: string | undefined
       /** What the handshake means; computed from statements made on this channel, to be applied before any of its frames. */

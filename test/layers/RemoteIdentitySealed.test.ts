@@ -215,6 +215,9 @@ describe("RemoteIdentityStored: sealed", () => {
               "DROP TABLE remotes_owner",
               "ALTER TABLE remotes_peers DROP COLUMN senders",
               "ALTER TABLE remotes_peers DROP COLUMN received_from",
+              "DROP TABLE remotes_introductions",
+              "ALTER TABLE remotes_peers DROP COLUMN own_incarnation_id",
+              "ALTER TABLE remotes_peers DROP COLUMN active_at",
               "DELETE FROM remotes_migrations WHERE migration_id > 1"
             ],
             (statement) => sql.unsafe(statement)

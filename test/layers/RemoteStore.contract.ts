@@ -56,7 +56,9 @@ export const record = (peerId: PeerId.PeerId, nextSeq = 1): RemoteRecord => ({
     { from: 1, process: "one" },
     { from: 9_007_199_254_740_990, process: "two" }
   ],
-  receivedFrom: "\0 and \ud83d"
+  receivedFrom: "\0 and \ud83d",
+  ownIncarnationId: "me-2",
+  activeAt: 1_700_000_000_000
 })
 
 export const message = (seq: number, size = 3): PendingMessage => ({ seq, body: new Uint8Array(size).fill(seq) })
@@ -192,7 +194,7 @@ export const contract = (name: string, implementation: Implementation): void => 
         yield* store.clearRedemptions(bob)
         assert.deepStrictEqual(yield* store.listRedemptions(bob), [])
         assert.deepStrictEqual(yield* store.listRedemptions(alice), [other])
-        yield* store.removeRemote(alice)
+        yield* store.removeRemote(alice, "me-3")
         assert.deepStrictEqual(yield* store.listRedemptions(alice), [])
       })
     )
@@ -206,6 +208,7 @@ export const contract = (name: string, implementation: Implementation): void => 
           { address: "/b", lastSeen: 7, bootstrap: true },
           { address: "/a", lastSeen: 0, bootstrap: false }
         ])
+        yield* store.removeRemote(alice, "me-3")
         yield* store.putRemote(record(bob))
         yield* store.putRemote({ ...record(alice), incarnationId: undefined, hints: [] })
         yield* store.appendPending(bob, messages(1, 300))
@@ -230,6 +233,7 @@ export const contract = (name: string, implementation: Implementation): void => 
           [alice, bob].sort()
         )
         assert.strictEqual(Option.getOrThrow(yield* store.findRemote(alice)).incarnationId, undefined)
+        assert.deepStrictEqual(yield* store.loadIntroduction(alice), Option.some("me-3"))
         assert.deepStrictEqual(yield* store.readPending(bob, everything), messages(1, 300))
         const letters = yield* store.listDeadLetters({ afterId: 0, limit: 10 })
         assert.deepStrictEqual(
@@ -310,11 +314,32 @@ export const contract = (name: string, implementation: Implementation): void => 
           yield* store.appendPending(peer, messages(1, 3))
         }
         yield* store.addDeadLetters([letter(9)])
-        yield* store.removeRemote(bob)
+        yield* store.removeRemote(bob, "me-3")
         assert.isTrue(Option.isNone(yield* store.findRemote(bob)))
         assert.deepStrictEqual(yield* seqs(bob), [])
         assert.deepStrictEqual(yield* seqs(alice), [1, 2, 3])
         assert.strictEqual((yield* store.listDeadLetters({ afterId: 0, limit: 10 })).length, 1)
+      })
+    )
+
+    test(
+      "introduces the kernel to a peer as the last removal of that peer said",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.putRemote(record(bob))
+        yield* store.removeRemote(bob, "me-3")
+        yield* store.saveIdentity(identity)
+        yield* store.putRemote(record(bob))
+        assert.deepStrictEqual(yield* store.loadIntroduction(bob), Option.some("me-3"))
+        assert.deepStrictEqual(yield* store.loadIntroduction(alice), Option.none())
+        const undone = Effect.zipRight(store.removeRemote(bob, "me-4"), Effect.fail("undone"))
+        yield* store.transaction(
+          Effect.zipRight(store.removeRemote(alice, "me-5"), Effect.flip(store.transaction(undone)))
+        )
+        assert.deepStrictEqual(yield* store.loadIntroduction(bob), Option.some("me-3"))
+        assert.deepStrictEqual(yield* store.loadIntroduction(alice), Option.some("me-5"))
+        yield* store.removeRemote(bob, "me-6")
+        assert.deepStrictEqual(yield* store.loadIntroduction(bob), Option.some("me-6"))
       })
     )
 
@@ -690,7 +715,7 @@ export const contract = (name: string, implementation: Implementation): void => 
       yield* store.removePending(bob, 2)
       yield* store.appendPending(bob, messages(4, 80))
       yield* store.appendPending(alice, messages(1, 3))
-      yield* store.removeRemote(alice)
+      yield* store.removeRemote(alice, "me-3")
       yield* store.addDeadLetters([letter(2)])
       yield* store.buryPending(bob, { epoch: 1, reason: "GivenUp", detail: "", at: 1 })
       yield* store.appendPending(bob, messages(100, 101))
@@ -709,6 +734,7 @@ export const contract = (name: string, implementation: Implementation): void => 
       assert.strictEqual(Option.getOrThrow(yield* store.loadIdentity).incarnationId, identity.incarnationId)
       assert.strictEqual((yield* store.loadRelays).length, 1)
       assert.deepStrictEqual(yield* store.listRemotes, [record(bob)])
+      assert.deepStrictEqual(yield* store.loadIntroduction(alice), Option.none())
       assert.deepStrictEqual(yield* store.readPending(bob, everything), messages(1, 3))
       assert.deepStrictEqual(yield* store.countPending(bob), { messages: 3, bytes: 9 })
       assert.deepStrictEqual(yield* seqs(alice), [])

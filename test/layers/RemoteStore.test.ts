@@ -131,6 +131,7 @@ describe("memory: disk", () => {
           store.loadRelays,
           store.findIssuedUrl("url"),
           store.listRemotes,
+          store.loadIntroduction(bob),
           store.readPending(bob, { fromSeq: 1, maxMessages: 9, maxBytes: 9_000 }),
           store.listRedemptions(bob),
           store.listDeadLetters({ afterId: 0, limit: 9 })
@@ -138,7 +139,7 @@ describe("memory: disk", () => {
       yield* on(disk, fill)
       const copy = yield* disk.copy
       const expected = yield* on(disk, contents)
-      yield* on(disk, (store) => Effect.zipRight(store.removeRemote(bob), store.removeRevokedUrls))
+      yield* on(disk, (store) => Effect.zipRight(store.removeRemote(bob, "i-2"), store.removeRevokedUrls))
       assert.deepStrictEqual(yield* on(copy, contents), expected)
       assert.deepStrictEqual(yield* on(disk, (store) => store.listRedemptions(bob)), [])
     })

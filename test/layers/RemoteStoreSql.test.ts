@@ -134,6 +134,7 @@ describe("RemoteStoreSql: the host's own statements", () => {
         [
           "remotes_dead_letters",
           "remotes_identity",
+          "remotes_introductions",
           "remotes_issued_urls",
           "remotes_migrations",
           "remotes_owner",
@@ -341,11 +342,14 @@ describe("RemoteStoreSql: failures", () => {
           "DROP TABLE remotes_redemptions",
           "DROP TABLE remotes_issued_urls",
           "DROP TABLE remotes_owner",
+          "DROP TABLE remotes_introductions",
           "DROP INDEX remotes_dead_letters_by_peer",
           "ALTER TABLE remotes_identity DROP COLUMN seal",
           "ALTER TABLE remotes_pending DROP COLUMN expires_at",
           "ALTER TABLE remotes_peers DROP COLUMN senders",
           "ALTER TABLE remotes_peers DROP COLUMN received_from",
+          "ALTER TABLE remotes_peers DROP COLUMN own_incarnation_id",
+          "ALTER TABLE remotes_peers DROP COLUMN active_at",
           "DELETE FROM remotes_migrations WHERE migration_id > 1"
         ]) {
           yield* run(statement)
@@ -355,8 +359,10 @@ describe("RemoteStoreSql: failures", () => {
       const look = Effect.gen(function* () {
         const store = yield* RemoteStore
         assert.deepStrictEqual(yield* store.loadIdentity, Option.some({ ...identity, seal: undefined }))
-        // Who said what before nobody has written down.
-        assert.deepStrictEqual(yield* store.listRemotes, [{ ...record(bob), senders: [], receivedFrom: undefined }])
+        // Who said what before nobody has written down, and the peer has heard the incarnation of the identity.
+        const unknown = { senders: [], receivedFrom: undefined, ownIncarnationId: undefined, activeAt: undefined }
+        assert.deepStrictEqual(yield* store.listRemotes, [{ ...record(bob), ...unknown }])
+        assert.deepStrictEqual(yield* store.loadIntroduction(bob), Option.none())
         const pending = yield* store.readPending(bob, { fromSeq: 1, maxMessages: 9, maxBytes: 1_000 })
         assert.deepStrictEqual(pending, messages(1, 3))
         assert.strictEqual((yield* store.listDeadLetters({ afterId: 0, limit: 9 })).length, 1)

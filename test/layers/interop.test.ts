@@ -36,8 +36,8 @@ const acknowledgeAll = (handle: RemoteHandleService, bodies: ReadonlyArray<strin
   )
 
 /** Has it open streams until it knows of our new life; one may be refused, because we dial at the same time. */
-const untilReset = (ocap: OcapKernel) =>
-  Effect.repeat(ocap.open, { until: () => ocap.resets() > 0, schedule: Schedule.spaced("50 millis") }).pipe(
+const untilReset = (ocap: OcapKernel, times = 1) =>
+  Effect.repeat(ocap.open, { until: () => ocap.resets() >= times, schedule: Schedule.spaced("50 millis") }).pipe(
     Effect.timeout("15 seconds")
   )
 
@@ -344,6 +344,48 @@ describe("with an ocap-kernel on libp2p: lost stores", () => {
         assert.deepStrictEqual(newborn.forgotten, [])
         assertUnderstood(ocap)
       }).pipe(Effect.scoped)
+    )
+  }
+
+  for (const [opener, dialed] of [
+    ["we dial it", true],
+    ["it dials us", false]
+  ] as const) {
+    it.live(
+      `we removed it, twice, and ${opener} again: it forgets as if we had lost our store, and both begin at 1`,
+      () =>
+        Effect.gen(function* () {
+          const ocap = yield* startOcapKernel({ ackTimeout: soon })
+          const kernel = yield* startLiveKernel()
+          ocap.meet(kernel.address)
+          yield* acknowledgeAll(yield* handleFor(kernel, ocap), numbered(1, 3))
+          for (const round of [1, 2]) {
+            yield* ocap.send(...numbered(1, 4).map(ocapMessage))
+            yield* hasBodies(kernel, 4)
+            yield* ocap.until(() => ocap.pending() === 0)
+            ocap.deafen(true)
+            yield* ocap.send(ocapMessage("5"), ocapMessage("6"))
+            yield* hasBodies(kernel, 6)
+            yield* kernel.remotes.remove(ocap.peerId)
+            ocap.deafen(false)
+            ocap.taken.length = 0
+            kernel.bodies.length = 0
+            const handle = yield* kernel.remotes.get(ocap.peerId, { hints: dialed ? ocap.addresses : [] })
+            if (!dialed) yield* untilReset(ocap, round)
+            const sending = yield* Effect.fork(acknowledgeAll(handle, numbered(11, 15)))
+            yield* ocap.until(() => ocap.resets() === round)
+            yield* ocap.send(ocapMessage("new 1"), ocapMessage("new 2"))
+            yield* hasBodies(kernel, 2)
+            yield* Fiber.join(sending)
+            yield* ocap.until(() => ocap.pending() === 0)
+            assert.deepStrictEqual(kernel.bodies, ["new 1", "new 2"])
+            assert.deepStrictEqual<ReadonlyArray<unknown>>(bodiesOf(ocap), numbered(11, 15))
+            assert.deepStrictEqual(numbersOf(ocap), [1, 2, 3, 4, 5])
+            assertUnderstood(ocap)
+            kernel.bodies.length = 0
+          }
+          assert.strictEqual(ocap.resets(), 2)
+        }).pipe(Effect.scoped)
     )
   }
 

@@ -104,7 +104,9 @@ const firstRecord: RemoteRecord = {
   baseSeq: 1,
   receivedSeq: 0,
   senders: [],
-  receivedFrom: undefined
+  receivedFrom: undefined,
+  ownIncarnationId: undefined,
+  activeAt: undefined
 }
 
 const emptyStore = (incarnationId: string): Store => ({

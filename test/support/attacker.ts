@@ -153,3 +153,6 @@ export const assertOnlyHonestRecords = (victim: Kernel, honest: Kernel) =>
     )
     assert.deepStrictEqual(yield* victim.store.listDeadLetters({ afterId: 0, limit: 10 }), [])
   })
+
+/** How many remotes expired so far. */
+export const expiredRemotes = sumOf("effect_remotes_expired_remotes_total", undefined)

@@ -58,6 +58,8 @@ export interface KernelOptions {
   ) => Effect.Effect<void, DeliveryRefused | KernelBusy>
   /** Runs when the end of a conversation is told. */
   readonly onForget?: (why: OutcomeUnknownError, store: RemoteStore["Type"]) => Effect.Effect<void>
+  /** Whether the kernel has use for a peer; it does not say if this is left out. */
+  readonly isInUse?: () => boolean
   /** What the kernel has committed in its former lives, to be gone on with. */
   readonly received?: Array<Received>
 }
@@ -71,6 +73,7 @@ const once = <A>(effect: (value: A) => void, value: A) => ({
 
 export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds, options: KernelOptions = {}) {
   const network = yield* Network
+  const { isInUse } = options
   const received = options.received ?? []
   const forgotten: Array<OutcomeUnknownError> = []
   const scope = yield* Scope.make()
@@ -91,6 +94,7 @@ export const startKernel = Effect.fnUntraced(function* (name: keyof typeof seeds
                 ),
             store.enlist(once((entry) => void received.push(entry), { peer, delivery }))
           ),
+        ...(isInUse !== undefined && { isInUse: () => Effect.sync(isInUse) }),
         redeem: (_, reference) => Effect.succeed(`ro+${reference}`),
         forget: (_, why) =>
           Effect.zipRight(

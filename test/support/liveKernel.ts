@@ -24,7 +24,7 @@ export interface LiveKernel {
   readonly store: RemoteStore["Type"]
   readonly address: string
   /** The bodies that were committed, in order. */
-  readonly bodies: ReadonlyArray<string>
+  readonly bodies: Array<string>
   readonly forgotten: ReadonlyArray<OutcomeUnknownError>
   readonly stop: Effect.Effect<void>
 }

@@ -9,6 +9,7 @@ import type {
   RemoteRecord,
   StoredIdentity
 } from "../../services/RemoteStore.ts"
+import * as Introduction from "../../protocol/Introduction.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import { fairShares } from "../../internal/fairShares.ts"
 import { PendingQueue, type Undo } from "./PendingQueue.ts"
@@ -28,6 +29,7 @@ interface Why {
  */
 export class DiskState {
   #identity: Option.Option<StoredIdentity> = Option.none()
+  readonly #introductions = new Map<number, string>()
   #relays: ReadonlyArray<KnownRelay> = []
   readonly #issued = new Map<string, IssuedUrl>()
   readonly #remotes = new Map<PeerId, RemoteRecord>()
@@ -48,6 +50,7 @@ export class DiskState {
     const copy = new DiskState(this.#maxDeadLetters)
     if (this.#journal.length > 0) throw new Error("a disk is copied between two transactions")
     copy.#identity = this.#identity
+    for (const [place, introduction] of this.#introductions) copy.#introductions.set(place, introduction)
     copy.#relays = this.#relays
     for (const [id, issued] of this.#issued) copy.#issued.set(id, issued)
     copy.redemptions.load(this.redemptions)
@@ -137,10 +140,20 @@ export class DiskState {
     this.#setRemote(record.peerId, { ...record, hints: [...record.hints] })
   }
 
-  removeRemote(peer: PeerId): void {
+  removeRemote(peer: PeerId, introduction: string): void {
     this.#setRemote(peer, undefined)
     this.removePending(peer, Infinity)
     this.redemptions.clear(peer)
+    const place = Introduction.placeOf(peer)
+    const before = this.#introductions.get(place)
+    this.#introductions.set(place, introduction)
+    this.#journal.push(() =>
+      before === undefined ? this.#introductions.delete(place) : this.#introductions.set(place, before)
+    )
+  }
+
+  findIntroduction(peer: PeerId): Option.Option<string> {
+    return Option.fromNullable(this.#introductions.get(Introduction.placeOf(peer)))
   }
 
   #setRemote(peer: PeerId, record: RemoteRecord | undefined): void {

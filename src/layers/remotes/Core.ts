@@ -128,12 +128,14 @@ export interface Core {
   known: boolean
   /** Whether the remote was removed, so that nothing may be committed for it any more. */
   gone: boolean
-  /** Whether the remote is there again after it was removed by this process, so that nothing was transmitted before its first contact. */
-  renewed: boolean
   /** Whether the kernel has been given the handle, so that it must not go away. */
   adopted: boolean
   hints: ReadonlyArray<string>
   incarnationId: string | undefined
+  /** The incarnation that the peer has heard of this kernel; undefined where it is the identity's, or before any handshake. */
+  ownIncarnationId: string | undefined
+  /** When the record was last written, or the last channel was lost since. */
+  activeAt: number | undefined
   /** The peer's process that opened or answered the last channel. */
   peerProcess: string | undefined
   epoch: number
@@ -219,7 +221,9 @@ export const firstRecord = (peerId: PeerId): RemoteRecord => ({
   baseSeq: 1,
   receivedSeq: 0,
   senders: [],
-  receivedFrom: undefined
+  receivedFrom: undefined,
+  ownIncarnationId: undefined,
+  activeAt: undefined
 })
 
 /**
@@ -236,10 +240,11 @@ export const make = (
   process,
   known,
   gone: false,
-  renewed: false,
   adopted: known,
   hints: record.hints,
   incarnationId: record.incarnationId,
+  ownIncarnationId: record.ownIncarnationId,
+  activeAt: record.activeAt,
   peerProcess: undefined,
   epoch: record.epoch,
   window: SendWindow.make(record),

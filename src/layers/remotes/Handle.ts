@@ -29,6 +29,7 @@ import { runLoops } from "./loops.ts"
 import { makePacer } from "./pacing.ts"
 import { makeRedemptions } from "./redemptions.ts"
 import { removeRemote } from "./removing.ts"
+import { idleUntil } from "./retiring.ts"
 import { waitingMessages } from "./room.ts"
 import { onAckDeadline } from "./sending.ts"
 import { makeParticipant } from "./staging.ts"
@@ -66,6 +67,8 @@ export interface HandleActor {
   readonly addHints: (hints: ReadonlyArray<string>) => Effect.Effect<void, StoreError>
   /** Forgets the peer, if nothing is pending for it. */
   readonly remove: Effect.Effect<void, RemotePendingError | StoreError>
+  /** As `remove`, if nothing was said for so long and the kernel has no use for the peer; whether it did. */
+  readonly expire: (after: Duration.Duration) => Effect.Effect<boolean, RemotePendingError | StoreError>
 }
 
 /** How long settled messages may stay in the store when no other commit takes them along. */
@@ -164,7 +167,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     timers,
     tidyDelay,
     Effect.catchAll(store.transaction(store.enlist(participant)), (error) =>
-      Effect.logWarning("settled messages stay in the store for now", error)
+      core.gone ? Effect.void : Effect.logWarning("settled messages stay in the store for now", error)
     )
   )
   const converser: Converser = {
@@ -245,9 +248,20 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       )
     }
   }
+  const removal = { core, store, port, questions: redemptions.unanswered, forget: options.forget }
   const actor: HandleActor = {
     handle,
-    remove: removeRemote({ core, store, port, questions: redemptions.unanswered, forget: options.forget }),
+    remove: Effect.asVoid(removeRemote({ ...removal, reason: "it was removed", mayGo: Effect.succeed(true) })),
+    expire: (after) =>
+      removeRemote({
+        ...removal,
+        reason: `nothing was said for ${Duration.format(after)}`,
+        mayGo: Effect.suspend(() =>
+          idleUntil(core, after, clock.unsafeCurrentTimeMillis()) > clock.unsafeCurrentTimeMillis()
+            ? Effect.succeed(false)
+            : Effect.map(port.isInUse?.(peerId) ?? Effect.succeed(false), (isInUse) => !isInUse)
+        )
+      }),
     addHints: (hints) => {
       const fresh = hints.filter((hint) => !core.hints.includes(hint))
       return fresh.length === 0

@@ -9,8 +9,11 @@ import { onOpened } from "./opening.ts"
 
 const onLost = (converser: Converser, number: number, error: LinkError) =>
   Effect.suspend(() => {
-    const { ackDeadline, core, delayedAck, gapDeadline, link, notify } = converser
-    if (core.channel?.number === number) core.channel = undefined
+    const { ackDeadline, clock, core, delayedAck, gapDeadline, link, notify } = converser
+    if (core.channel?.number === number) {
+      core.channel = undefined
+      core.activeAt = clock.unsafeCurrentTimeMillis()
+    }
     if (core.hungUp === number) core.hungUp = undefined
     if (core.channel === undefined) {
       ackDeadline.disarm()

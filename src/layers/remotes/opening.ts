@@ -42,13 +42,6 @@ const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Op
   )
 }
 
-/**
- * The peer remembers what this side removed. To the session this looks as if the store had gone back in time, and what is pending
- * might have been received before; but it was not even transmitted.
- */
-const isRenewal = ({ core }: Converser, { verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
-  core.renewed && core.incarnationId === undefined && verdict._tag === "RolledBack"
-
 const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEvent, { _tag: "Opened" }>): boolean =>
   verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
 
@@ -58,15 +51,15 @@ const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEve
  * by now. Of one process that cannot be, and it may have said more on the channel before since it made its statement.
  */
 const reconsider = (
-  { core, identity }: Converser,
-  { process, stated, verdict }: Extract<LinkEvent, { _tag: "Opened" }>
+  { core }: Converser,
+  { ownIncarnationId, process, stated, verdict }: Extract<LinkEvent, { _tag: "Opened" }>
 ): Session.Verdict => {
   const { epoch, incarnationId, peerProcess, received, receivedFrom, senders, window } = core
   if (stated === undefined || verdict._tag !== "Same" || peerProcess === undefined || peerProcess === process) {
     return verdict
   }
   const mine: Session.Statement = {
-    incarnationId: identity.incarnationId,
+    incarnationId: ownIncarnationId,
     peerIncarnationId: incarnationId,
     epoch,
     received,
@@ -101,10 +94,11 @@ const tellAbandoned = ({ core }: Converser, said: Session.Statement | undefined)
  */
 export const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) =>
   Effect.gen(function* () {
-    const { core, identity, link } = converser
-    const { incarnationId, stated, verdict } = event
-    const begins = verdict._tag === "First" || isRenewal(converser, event)
-    if (!begins && Session.isEnding(verdict) && isNews(converser, event)) {
+    const { core, link } = converser
+    const { incarnationId, ownIncarnationId, stated, verdict } = event
+    // As long as the peer was not met, there is no name on record that it would have to hear again.
+    if (core.incarnationId === undefined) core.ownIncarnationId = ownIncarnationId
+    if (Session.isEnding(verdict) && isNews(converser, event)) {
       yield* applyEnding(converser, event)
       if (stated === undefined) {
         // In the base profile the new life's conversation begins with the next handshake.
@@ -119,8 +113,8 @@ export const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag:
       const reason = "what the peer had said before contradicts what it stated"
       return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
     }
-    if (begins) core.epoch = verdict.epoch
-    const said = stated && Session.carriedOver(verdict, stated, identity.incarnationId)
+    if (verdict._tag === "First") core.epoch = verdict.epoch
+    const said = stated && Session.carriedOver(verdict, stated, ownIncarnationId)
     const channel: OpenChannel = {
       number: event.channel,
       extended: stated !== undefined,

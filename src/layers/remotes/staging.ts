@@ -35,7 +35,7 @@ const numberAt = (core: Core, index: number): number => {
 }
 
 /** What the record will say once the open transaction has committed. */
-const stagedRecord = (core: Core): RemoteRecord => {
+const stagedRecord = (core: Core, activeAt: number): RemoteRecord => {
   const { staged, window } = core
   const { ending } = staged
   const nextSeq = numberAt(core, staged.bodies.length)
@@ -43,6 +43,8 @@ const stagedRecord = (core: Core): RemoteRecord => {
     peerId: core.peerId,
     hints: staged.hints ?? core.hints,
     incarnationId: staged.incarnationId ?? core.incarnationId,
+    ownIncarnationId: core.ownIncarnationId,
+    activeAt,
     nextSeq
   }
   if (ending?.epoch !== undefined) return { ...firstRecord(core.peerId), ...shared, epoch: ending.epoch }
@@ -116,13 +118,14 @@ const tidyUp = (core: Core, store: Store): Effect.Effect<void, StoreError> => {
 }
 
 const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
-  Effect.suspend(() => {
+  Effect.clockWith((clock) => {
     if (core.gone) return new StoreUnavailableError({ operation: "keep a removed remote", reason: "Closed" })
     const { letters } = core.staged
     const lettersKept = letters.length > 0 ? store.addDeadLetters(letters) : Effect.void
     return andThen(lettersKept, () =>
       andThen(writeStagedBodies(core, store), () => {
-        const record = stagedRecord(core)
+        const record = stagedRecord(core, clock.unsafeCurrentTimeMillis())
+        core.activeAt = record.activeAt
         core.staged.senders = record.senders
         return Effect.flatMap(store.putRemote(record), () => tidyUp(core, store))
       })

@@ -125,6 +125,19 @@ const senders = (): ReadonlyArray<string> => [
   "ALTER TABLE remotes_peers ADD COLUMN received_from TEXT"
 ]
 
+/** Who was on record before has heard the incarnation of the identity. */
+const introductions = ({ integer, strict }: Types): ReadonlyArray<string> => [
+  "ALTER TABLE remotes_peers ADD COLUMN own_incarnation_id TEXT",
+  `CREATE TABLE remotes_introductions (
+    place ${integer} NOT NULL PRIMARY KEY,
+    incarnation_id TEXT NOT NULL
+  )${strict}`
+]
+
+const activity = ({ integer }: Types): ReadonlyArray<string> => [
+  `ALTER TABLE remotes_peers ADD COLUMN active_at ${integer}`
+]
+
 const run = (statements: (types: Types) => ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(
@@ -143,7 +156,9 @@ const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClien
   "0005_deadlines": run(deadlines),
   "0006_letters_by_peer": run(lettersByPeer),
   "0007_owner": run(owner),
-  "0008_senders": run(senders)
+  "0008_senders": run(senders),
+  "0009_introductions": run(introductions),
+  "0010_activity": run(activity)
 }
 
 /**

@@ -1,5 +1,6 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Introduction from "../../protocol/Introduction.ts"
 import type { RemoteStore } from "../../services/RemoteStore.ts"
 import * as Rows from "./rows.ts"
 import { execute } from "./sessions.ts"
@@ -21,6 +22,7 @@ export const remoteTables = ({
   | "findRemote"
   | "putRemote"
   | "removeRemote"
+  | "loadIntroduction"
   | "putRedemption"
   | "listRedemptions"
   | "removeRedemption"
@@ -42,17 +44,25 @@ export const remoteTables = ({
       record.receivedSeq,
       JSON.stringify(record.senders),
       // As JSON, because not every database takes every character of what a peer may say.
-      record.receivedFrom === undefined ? null : JSON.stringify(record.receivedFrom)
+      record.receivedFrom === undefined ? null : JSON.stringify(record.receivedFrom),
+      record.ownIncarnationId ?? null,
+      record.activeAt ?? null
     ]),
-  removeRemote: (peer) =>
+  removeRemote: (peer, introduction) =>
     turns.write((session) =>
-      Effect.zipRight(
-        execute(session, "remove a peer", statements.clearPending, [peer]),
-        Effect.zipRight(
-          execute(session, "remove a peer", statements.clearRedemptions, [peer]),
-          Effect.asVoid(execute(session, "remove a peer", statements.removeRemote, [peer]))
-        )
-      )
+      Effect.gen(function* () {
+        for (const statement of [statements.clearPending, statements.clearRedemptions, statements.removeRemote]) {
+          yield* execute(session, "remove a peer", statement, [peer])
+        }
+        yield* execute(session, "remove a peer", statements.saveIntroduction, [
+          Introduction.placeOf(peer),
+          introduction
+        ])
+      })
+    ),
+  loadIntroduction: (peer) =>
+    query("load an introduction", statements.loadIntroduction, [Introduction.placeOf(peer)], (rows) =>
+      Effect.map(Rows.introductions(rows), Arr.head)
     ),
 
   putRedemption: ({ answer, expiresAt, peerId, replyKey, urlDigest }) =>

@@ -54,8 +54,12 @@ const RemoteRow = Schema.Struct({
   base_seq: Whole,
   received_seq: Whole,
   senders: Schema.parseJson(Schema.Array(Schema.Struct({ from: Schema.Number, process: Schema.String }))),
-  received_from: Schema.NullOr(Schema.parseJson(Schema.String))
+  received_from: Schema.NullOr(Schema.parseJson(Schema.String)),
+  own_incarnation_id: Schema.NullOr(Schema.NonEmptyString),
+  active_at: Schema.NullOr(Whole)
 })
+
+const IntroductionRow = Schema.Struct({ incarnation_id: Schema.NonEmptyString })
 
 const LettersOfPeerRow = Schema.Struct({ peer_id: PeerId, letters: Whole })
 
@@ -150,8 +154,13 @@ export const remotes = reading("remotes_peers", RemoteRow, (row): RemoteRecord =
   baseSeq: row.base_seq,
   receivedSeq: row.received_seq,
   senders: row.senders,
-  receivedFrom: row.received_from ?? undefined
+  receivedFrom: row.received_from ?? undefined,
+  ownIncarnationId: row.own_incarnation_id ?? undefined,
+  activeAt: row.active_at ?? undefined
 }))
+
+/** @internal */
+export const introductions = reading("remotes_introductions", IntroductionRow, (row) => row.incarnation_id)
 
 /** @internal */
 export const deadlines = reading("remotes_pending", DeadlineRow, (row): PendingDeadline => ({

@@ -50,7 +50,8 @@ const bulkInsert = (dialect: (sql: string) => string, table: string, columns: Re
 export const makeStatements = (name: Dialect) => {
   const dialect = name === "pg" ? numbered : (sql: string) => sql
   const remote =
-    "peer_id,hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq,senders,received_from"
+    "peer_id,hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq,senders,received_from," +
+    "own_incarnation_id,active_at"
   const letter = "peer_id,direction,epoch,seq,reason,detail,at,body"
   const newer = (columns: string) =>
     columns
@@ -115,6 +116,11 @@ export const makeStatements = (name: Dialect) => {
       `INSERT INTO remotes_peers(${remote})VALUES(${marks(remote)})ON CONFLICT(peer_id)DO UPDATE SET ${newer(remote)}`
     ),
     removeRemote: dialect("DELETE FROM remotes_peers WHERE peer_id=?"),
+    loadIntroduction: dialect("SELECT incarnation_id FROM remotes_introductions WHERE place=?"),
+    saveIntroduction: dialect(
+      "INSERT INTO remotes_introductions(place,incarnation_id)VALUES(?,?)" +
+        `ON CONFLICT(place)DO UPDATE SET ${newer("incarnation_id")}`
+    ),
 
     appendPending: bulkInsert(dialect, "remotes_pending", ["peer_id", "seq", "checksum", "body", "expires_at"]),
     measurePending: dialect(

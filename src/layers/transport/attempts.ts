@@ -48,10 +48,27 @@ interface Options extends Pick<LinkOptions, "config" | "doorkeeper" | "factory" 
 }
 
 /**
+ * The same for every handshake of the link, whoever else is removed meanwhile, so that what the first of them said can still be put on
+ * record. The link to who is removed ends with its record.
+ */
+const once = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  let known: Effect.Effect<A> | undefined
+  return Effect.suspend(
+    (): Effect.Effect<A, E> =>
+      known ??
+      Effect.tap(effect, (value) => {
+        known = Effect.succeed(value)
+      })
+  )
+}
+
+/**
  * @internal
  */
 export const makeAttempts = Effect.fnUntraced(function* (options: Options) {
-  const { config, doorkeeper, factory, peerId, scope, speaker, tell, work } = options
+  const { config, doorkeeper, factory, peerId, scope, tell, work } = options
+  const introduction = once(options.speaker.introduction(peerId))
+  const speaker = { ...options.speaker, introduction: () => introduction }
   const checkRestarts = makeRestartGuard(yield* Effect.clock, config.maxIncarnationChangesPerMinute)
   const dialed = new Map<number, Candidate>()
   const incoming = new Map<number, Incoming>()

@@ -23,6 +23,8 @@ import type { RemoteStore } from "../../services/RemoteStore.ts"
  */
 export interface Speaker {
   readonly incarnationId: string
+  /** The incarnation that is stated to a peer that has not met this kernel, as far as is on record. */
+  readonly introduction: (peerId: PeerId) => Effect.Effect<string, StoreError>
   readonly process: string
   readonly store: RemoteStore["Type"]
   /** What this kernel has room for on each channel. */
@@ -36,6 +38,8 @@ export interface Speaker {
  */
 export interface Greeted {
   readonly hello: Handshake.Hello
+  /** The incarnation that this side stated. */
+  readonly ownIncarnationId: string
   readonly verdict: Session.Verdict
   /** Frames that arrived right behind the handshake. */
   readonly rest: ReadonlyArray<Uint8Array>
@@ -80,12 +84,16 @@ const understand = <A>(channel: Channel, heard: Either.Either<A, string>) =>
 const within = (timeout: Duration.Duration, peerId: PeerId) =>
   Effect.timeoutFail({ duration: timeout, onTimeout: () => new HandshakeTimeoutError({ peerId, timeout }) })
 
+/** Who is on record hears what it has heard before, so that it does not take this for another life. */
 const statementFor = (speaker: Speaker, peerId: PeerId): Effect.Effect<Session.Statement, StoreError> =>
-  Effect.map(
+  Effect.flatMap(
     speaker.store.findRemote(peerId),
     Option.match({
-      onNone: () => Session.firstStatement(speaker.incarnationId),
-      onSome: (record) => Session.statementOf(speaker.incarnationId, record)
+      onNone: () => Effect.map(speaker.introduction(peerId), Session.firstStatement),
+      onSome: (record) =>
+        record.incarnationId === undefined
+          ? Effect.map(speaker.introduction(peerId), (id) => Session.statementOf(id, record))
+          : Effect.succeed(Session.statementOf(record.ownIncarnationId ?? speaker.incarnationId, record))
     })
   )
 
@@ -127,18 +135,19 @@ export const greet = (
   }
 ): Effect.Effect<Greeted, GreetingError> =>
   Effect.gen(function* () {
-    const { incarnationId, limits, process } = speaker
+    const { limits, process } = speaker
     const mine = yield* statementFor(speaker, channel.peerId)
+    const ownIncarnationId = mine.incarnationId
     const extensions = { statement: mine, process, dial, after, limits }
     const clock = yield* Clock.clockWith(Effect.succeed)
     const saidAt = monotonic(clock)
-    yield* say(channel, Handshake.encode({ _tag: "handshake", incarnationId, extensions }))
+    yield* say(channel, Handshake.encode({ _tag: "handshake", incarnationId: ownIncarnationId, extensions }))
     const { first, rest } = yield* hear(channel, [])
     const roundTrip = monotonic(clock) - saidAt
     const hello = yield* understand(channel, Handshake.decode("handshakeAck", first))
     const { confirm, verdict } = settle(mine, hello)
     if (confirm) yield* say(channel, Handshake.encodeConfirmation(verdict.epoch))
-    return { hello, verdict, rest, roundTrip }
+    return { hello, ownIncarnationId, verdict, rest, roundTrip }
   }).pipe(within(timeout, channel.peerId), Effect.withSpan("Transport.greet", { attributes: { peer: channel.peerId } }))
 
 /**
@@ -170,8 +179,9 @@ export const answer = (
   }
 ): Effect.Effect<Greeted, GreetingError> =>
   Effect.gen(function* () {
-    const { incarnationId, limits, process } = speaker
+    const { limits, process } = speaker
     const mine = yield* statementFor(speaker, channel.peerId)
+    const ownIncarnationId = mine.incarnationId
     const extensions = hello.extensions && {
       statement: mine,
       process,
@@ -179,12 +189,12 @@ export const answer = (
       after: undefined,
       limits
     }
-    yield* say(channel, Handshake.encode({ _tag: "handshakeAck", incarnationId, extensions }))
+    yield* say(channel, Handshake.encode({ _tag: "handshakeAck", incarnationId: ownIncarnationId, extensions }))
     const { confirm, verdict } = settle(mine, hello)
-    if (!confirm) return { hello, verdict, rest, roundTrip: undefined }
+    if (!confirm) return { hello, ownIncarnationId, verdict, rest, roundTrip: undefined }
     const confirmation = yield* hear(channel, rest)
     yield* understand(channel, Handshake.decodeConfirmation(verdict.epoch, confirmation.first))
-    return { hello, verdict, rest: confirmation.rest, roundTrip: undefined }
+    return { hello, ownIncarnationId, verdict, rest: confirmation.rest, roundTrip: undefined }
   }).pipe(
     within(timeout, channel.peerId),
     Effect.withSpan("Transport.answer", { attributes: { peer: channel.peerId } })

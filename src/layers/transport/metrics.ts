@@ -41,6 +41,7 @@ export const metrics = {
   reconnects: counter("reconnects_total", "channels that followed a lost one of the same link"),
   resets: counter("resets_total", "channels that the peer or the network ended uncleanly"),
   probes: counter("probes_total", "times a silent peer was asked whether it is there"),
+  expiries: counter("expired_remotes_total", "remotes that were removed because nothing was said for long"),
   refusals: counter("refusals_total", "streams of peers that were refused unread for a limit"),
   framesSent: counter("frames_sent_total", "frames written to channels in service"),
   bytesSent: counter("bytes_sent_total", "bytes written to channels in service, with length prefixes"),

@@ -52,6 +52,7 @@ const openedEvent = ({ greeted }: Ready, channel: number): LinkEvent => ({
   _tag: "Opened",
   channel,
   incarnationId: greeted.hello.incarnationId,
+  ownIncarnationId: greeted.ownIncarnationId,
   process: greeted.hello.extensions?.process,
   verdict: greeted.verdict,
   stated: greeted.hello.extensions?.statement,

@@ -68,7 +68,9 @@ const firstRecord = (peerId: PeerId): RemoteRecord => ({
   baseSeq: 1,
   receivedSeq: 0,
   senders: [],
-  receivedFrom: undefined
+  receivedFrom: undefined,
+  ownIncarnationId: undefined,
+  activeAt: undefined
 })
 
 /**
