@@ -7,6 +7,8 @@ import * as TestClock from "effect/TestClock"
 import { layer as layerNetwork, Network } from "../../src/testing/Network.ts"
 import * as RemoteStoreMemory from "../../src/layers/RemoteStoreMemory.ts"
 import { DeliveryRefused, KernelBusy } from "../../src/services/KernelPort.ts"
+import { handshake, ids, startBasePeer } from "../support/basePeer.ts"
+import type { Kernel } from "../support/kernel.ts"
 import { addressOf, bodiesOf, bodyOf, handleFor, message, numbered, sendAll, startKernel } from "../support/kernel.ts"
 
 describe("deliver", () => {
@@ -219,6 +221,89 @@ describe("a store that goes back while the peer still works on what came before"
       assert.deepStrictEqual(
         restored.forgotten.map(({ _tag }) => _tag),
         ["SessionResetError"]
+      )
+    }).pipe(Effect.provide(layerNetwork))
+  )
+})
+
+describe("a kernel that begins anew before what it said first was looked at", () => {
+  const said = ["old", "older"]
+  const saidAnew = ["new", "newer", "newest"]
+
+  /** It has a link, of which nobody takes anything yet: nothing is on record at any handshake. */
+  const startDeaf = Effect.fnUntraced(function* (peer: Kernel) {
+    const bob = yield* startKernel("bob")
+    yield* bob.transport.registerLocationHints(peer.peerId, [addressOf(peer.peerId)])
+    yield* Effect.flatMap(bob.transport.link(peer.peerId), ({ connect }) => connect)
+    yield* TestClock.adjust("1 second")
+    return bob
+  })
+
+  const assertAnew = Effect.fnUntraced(function* (bob: Kernel, peer: Kernel) {
+    yield* TestClock.adjust("5 seconds")
+    yield* handleFor(bob, peer)
+    yield* TestClock.adjust("1 minute")
+    assert.deepStrictEqual<ReadonlyArray<unknown>>(bodiesOf(bob), [...said, ...saidAnew])
+    assert.deepStrictEqual(
+      bob.forgotten.map(({ _tag }) => _tag),
+      ["PeerRestartedError"]
+    )
+  })
+
+  it.scoped("loses nothing of what it says: it lost its store", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startDeaf(alice)
+      yield* sendAll(yield* handleFor(alice, bob), said)
+      yield* TestClock.adjust("1 second")
+      yield* alice.crash
+      const newborn = yield* startKernel("alice")
+      yield* sendAll(yield* handleFor(newborn, bob), saidAnew)
+      yield* assertAnew(bob, newborn)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("loses nothing of what it says: it had removed the peer", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startDeaf(alice)
+      const old = yield* handleFor(alice, bob)
+      yield* sendAll(old, said)
+      yield* TestClock.adjust("1 second")
+      yield* old.giveUp("it takes too long")
+      yield* alice.remotes.remove(bob.peerId)
+      yield* sendAll(yield* handleFor(alice, bob), saidAnew)
+      yield* assertAnew(bob, alice)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
+  it.scoped("loses nothing of what it says: it is an ocap-kernel that lost its store", () =>
+    Effect.gen(function* () {
+      const ocap = yield* startBasePeer(ids.low)
+      const bob = yield* startKernel("bob")
+      yield* bob.transport.link(ocap.peerId)
+      const speak = (incarnationId: string, body: string) =>
+        Effect.gen(function* () {
+          const line = yield* ocap.dial(bob.peerId)
+          yield* line.say(handshake(incarnationId))
+          yield* line.hear
+          const params = ["message", "ro-1", { methargs: { body, slots: [] }, result: "rp+1" }]
+          yield* line.say({ seq: 1, method: "deliver", params })
+          yield* TestClock.adjust("1 second")
+          return line
+        })
+      const before = yield* speak("a", "old")
+      yield* before.channel.abort(new Error("gone"))
+      const after = yield* speak("b", "new")
+      yield* bob.remotes.get(ocap.peerId)
+      yield* TestClock.adjust("1 second")
+      assert.notStrictEqual(after.channel.status(), "open")
+      // Not acknowledged, and so said again on the next stream.
+      yield* speak("b", "new")
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(bodiesOf(bob), ["old", "new"])
+      assert.deepStrictEqual(
+        bob.forgotten.map(({ _tag }) => _tag),
+        ["PeerRestartedError"]
       )
     }).pipe(Effect.provide(layerNetwork))
   )

@@ -46,20 +46,21 @@ const isNews = ({ core }: Converser, { incarnationId, verdict }: Extract<LinkEve
   verdict._tag === "Restarted" ? core.incarnationId !== incarnationId : core.epoch < verdict.epoch
 
 /**
- * What the handshake means now. Since then this side may have worked through what the peer had said in a former process: if the peer's
- * store went back in time in between, its statement fitted only what was committed here by then, and its numbers mean something else
- * by now. Of one process that cannot be, and it may have said more on the channel before since it made its statement.
+ * The ending that the handshake means now, although it meant none. Since this side made its statement it may have worked through what
+ * the peer had said in a former process, or a former life: if the peer's memory was lost or went back in time in between, the two
+ * statements fitted only what was committed here by then, and the peer's numbers mean something else by now. Of one process and life
+ * that cannot be, and it may have said more on the channel before since it made its statement.
  */
-const reconsider = (
+const contradiction = (
   { core }: Converser,
-  { ownIncarnationId, process, stated, verdict }: Extract<LinkEvent, { _tag: "Opened" }>
-): Session.Verdict => {
+  event: Extract<LinkEvent, { _tag: "Opened" }>
+): Session.Verdict | undefined => {
   const { epoch, incarnationId, peerProcess, received, receivedFrom, senders, window } = core
-  if (stated === undefined || verdict._tag !== "Same" || peerProcess === undefined || peerProcess === process) {
-    return verdict
-  }
+  const isSameLife = incarnationId === undefined || incarnationId === event.incarnationId
+  if (event.stated === undefined) return isSameLife ? undefined : { _tag: "Restarted", epoch: 0 }
+  if (peerProcess === undefined || (peerProcess === event.process && isSameLife)) return undefined
   const mine: Session.Statement = {
-    incarnationId: ownIncarnationId,
+    incarnationId: event.ownIncarnationId,
     peerIncarnationId: incarnationId,
     epoch,
     received,
@@ -70,7 +71,8 @@ const reconsider = (
     senders,
     receivedFrom
   }
-  return Session.settle(mine, stated)
+  const verdict = Session.settle(mine, event.stated)
+  return Session.isEnding(verdict) ? verdict : undefined
 }
 
 /** Puts on record what must be there before anything is transmitted: who the peer is, and what may be sent. */
@@ -98,7 +100,8 @@ export const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag:
     const { incarnationId, ownIncarnationId, stated, verdict } = event
     // As long as the peer was not met, there is no name on record that it would have to hear again.
     if (core.incarnationId === undefined) core.ownIncarnationId = ownIncarnationId
-    if (Session.isEnding(verdict) && isNews(converser, event)) {
+    const isEnding = Session.isEnding(verdict) && isNews(converser, event)
+    if (isEnding) {
       yield* applyEnding(converser, event)
       if (stated === undefined) {
         // In the base profile the new life's conversation begins with the next handshake.
@@ -106,10 +109,10 @@ export const onOpened = (converser: Converser, event: Extract<LinkEvent, { _tag:
         return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
       }
     }
-    const reconsidered = reconsider(converser, event)
+    const ending = isEnding ? undefined : contradiction(converser, event)
     core.peerProcess = event.process
-    if (reconsidered._tag !== verdict._tag) {
-      yield* applyEnding(converser, { ...event, verdict: reconsidered })
+    if (ending !== undefined) {
+      yield* applyEnding(converser, { ...event, verdict: ending })
       const reason = "what the peer had said before contradicts what it stated"
       return yield* link.drop(event.channel, new HandshakeError({ peerId: core.peerId, reason }))
     }
