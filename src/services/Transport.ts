@@ -182,7 +182,10 @@ export class Transport extends Context.Tag("effect-remotes/Transport")<
     /** Names this process to peers; another one each time that the layer is built. */
     readonly process: string
     readonly listenAddresses: Effect.Effect<ReadonlyArray<string>>
-    /** The link to a peer; made on first use. */
+    /**
+     * The link to a peer; made on first use. Whoever makes one must read its events, for `contacts` does not tell of it: what the
+     * peer says waits in it until somebody does (`Remotes.get`, say).
+     */
     readonly link: (peer: PeerId) => Effect.Effect<Link, NetworkStoppedError>
     /** Links that a peer's contact made, each once; whoever reads this must read the link's events. */
     readonly contacts: Mailbox.ReadonlyMailbox<Link>
