@@ -78,10 +78,12 @@ export class Remotes extends Context.Tag("effect-remotes/Remotes")<
      * handle is of no use afterwards; dead letters stay. Does nothing for a peer that is not there. Fails with
      * `RemotePendingError` while messages or redemptions are pending. Cannot be used inside of a transaction.
      *
-     * By default remotes are never forgotten by themselves, however long their peer is away; with the option `expireEmptyRemotesAfter` one
-     * that is empty is, which is as if it was removed: the handles that were got before are of no use, and `get` gives another. To a peer that comes again after it was removed this
-     * kernel is one that lost its memory: it states another incarnation, and the peer, one of the base profile as well, forgets what
-     * it had on record. What it had sent and not seen acknowledged ends with its outcome unknown; nothing is delivered twice.
+     * By default remotes are never forgotten by themselves, however long their peer is away. With the option `expireEmptyRemotesAfter`
+     * one that is empty is, as if it was removed: handles that were got before are of no use, and `get` gives another.
+     *
+     * To a peer that comes again after it was removed this kernel is one that lost its memory: it states another incarnation, and the
+     * peer, one of the base profile as well, forgets what it had on record. What it had sent and not seen acknowledged ends with its
+     * outcome unknown; nothing is delivered twice.
      */
     readonly remove: (
       peer: string
