@@ -1,5 +1,6 @@
 import { defaultServerConditions } from "vite"
 import { configDefaults, defineConfig } from "vitest/config"
+import { Watchdog } from "./test/support/watchdog.ts"
 
 /** Our own examples and tests import the package by its name; this condition leads the name to `src`. */
 const source = "effect-remotes-source"
@@ -10,6 +11,7 @@ export default defineConfig({
   resolve: { conditions: [source, ...defaultServerConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   test: {
+    reporters: ["default", new Watchdog()],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     projects: [

@@ -4,6 +4,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type * as Scheduler from "effect/Scheduler"
 import type { PeerId } from "../protocol/PeerId.ts"
+import { sleepFor } from "./sleepFor.ts"
 
 /**
  * What the simulated network runs on; all of it comes from Effect.
@@ -295,8 +296,7 @@ export class Pipe {
     pump.fiber = this.ground.fork(
       Effect.whileLoop({
         while: () => this.goesOn(pump),
-        body: () =>
-          Effect.sleep(Math.max(0, (this.flying[0]?.arrives ?? 0) - this.ground.clock.unsafeCurrentTimeMillis())),
+        body: () => sleepFor((this.flying[0]?.arrives ?? 0) - this.ground.clock.unsafeCurrentTimeMillis()),
         step: () => this.deliver()
       })
     )

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { DueHeap } from "./dueHeap.ts"
 import { monotonic } from "./monotonic.ts"
+import { sleepFor } from "./sleepFor.ts"
 
 /**
  * Something that is to happen after a while, which may be set anew at any moment. To set it costs a field, and setting the wall
@@ -141,7 +142,7 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
     if (due.length > 0) return Effect.forEach(due, ring, { discard: true })
     looksAt = Math.min(heap.first?.lookAt ?? Infinity, now + longestSleep)
     if (heap.first === undefined) return earlier.await
-    return Effect.raceFirst(Effect.sleep(looksAt - now), earlier.await)
+    return Effect.raceFirst(sleepFor(looksAt - now), earlier.await)
   })
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(watch)))
 

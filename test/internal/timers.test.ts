@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -65,7 +67,28 @@ describe("a timer", () => {
   )
 })
 
+/** Shows a time that is earlier than another by so little that no duration tells them apart, and holds who sleeps for ever. */
+const standing = (slept: Array<Duration.Duration>): Clock.Clock => ({
+  ...Clock.make(),
+  unsafeCurrentTimeMillis: () => 312.563928,
+  unsafeCurrentTimeNanos: () => 312_563_928n,
+  sleep: (duration) => {
+    slept.push(duration)
+    return slept.length < 10 && Duration.equals(duration, Duration.zero) ? Effect.void : Effect.never
+  }
+})
+
 describe("timers of one clockwork", () => {
+  it.scoped("wait for a time that is all but reached, and do not go round until it is", () => {
+    const slept: Array<Duration.Duration> = []
+    return Effect.gen(function* () {
+      const timers = yield* (yield* makeClockwork).within(yield* Effect.scope)
+      timers.make(Effect.dieMessage("it is early")).setIn(6e-14)
+      yield* Effect.repeatN(Effect.yieldNow(), 100)
+      assert.deepStrictEqual(slept.map(Duration.format), ["1ns"])
+    }).pipe(Effect.withClock(standing(slept)))
+  })
+
   it.scoped("ring each at its own time, however they were set", () =>
     Effect.gen(function* () {
       const rung: Array<string> = []
