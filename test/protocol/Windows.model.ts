@@ -98,34 +98,39 @@ const commit = (side: Side, open: boolean): void => {
   }
 }
 
+/** `assert` writes its message out, and looks at the stack, even where all is well: too much for what is checked millions of times. */
+const must: (is: boolean, message: string, window?: SendWindow.SendWindow) => asserts is = (is, message, window) => {
+  if (!is) assert.fail(window === undefined ? message : `${message}: ${JSON.stringify(window)}`)
+}
+
 const check = (world: World): void => {
-  world.sides.forEach(({ knownRefused, taken, window }, index) => {
+  world.sides.forEach(({ knownRefused, window }, index) => {
     const them = world.sides[index === 0 ? 1 : 0]
     const { acknowledged, base, cursor, next, sent, settled } = window
-    assert.isTrue(settled <= acknowledged && acknowledged <= sent && sent < next, JSON.stringify(window))
-    assert.isTrue(
+    must(settled <= acknowledged && acknowledged <= sent && sent < next, "numbers follow each other", window)
+    must(
       base <= next && cursor <= next && cursor >= SendWindow.lowestUnacknowledged(window),
-      JSON.stringify(window)
+      "the cursor is at what is not acknowledged",
+      window
     )
-    assert.isAtMost(acknowledged, them.received, "only what was taken is acknowledged")
-    assert.strictEqual(
-      SendWindow.inFlight(window) + SendWindow.untransmitted(window),
-      next - SendWindow.lowestUnacknowledged(window)
+    must(acknowledged <= them.received, "only what was taken is acknowledged", window)
+    must(
+      SendWindow.inFlight(window) + SendWindow.untransmitted(window) ===
+        next - SendWindow.lowestUnacknowledged(window),
+      "what is pending is in flight or untransmitted",
+      window
     )
     for (const seq of them.refused) {
+      if (seq > settled || knownRefused.has(seq)) continue
       const wasGivenUp = [...them.givenUp].some((reply) => them.given.get(reply) === seq)
-      if (seq <= settled && !wasGivenUp) assert.isTrue(knownRefused.has(seq), "a refusal comes before the settlement")
+      must(wasGivenUp, "a refusal comes before the settlement", window)
     }
-    assert.isTrue(
-      taken.every((seq, at) => at === 0 || seq > (taken[at - 1] ?? 0)),
-      "in order, and once"
-    )
   })
 }
 
 const append = (side: Side, refuses: number | undefined): number => {
   const seq = side.window.next
-  assert.isFalse(side.given.has(seq), "no number is given out twice")
+  must(!side.given.has(seq), "no number is given out twice")
   side.given.set(seq, refuses)
   side.window = SendWindow.append(side.window, 1)
   return seq
@@ -136,7 +141,7 @@ const transmit = (world: World, who: Which, count: number): void => {
   const side = world.sides[who]
   for (let index = 0; index < count && SendWindow.untransmitted(side.window) > 0; index += 1) {
     const seq = side.window.cursor
-    assert.isFalse(side.givenUp.has(seq), "what was given up is not sent")
+    must(!side.givenUp.has(seq), "what was given up is not sent")
     side.window = SendWindow.transmit(side.window, seq)
     const ack = ReceiveWindow.acknowledgeable(side.received, side.refusals, side.window.cursor)
     world.wires[other(who)].push({ seq, ack, refuses: side.given.get(seq) })
@@ -147,6 +152,7 @@ const transmit = (world: World, who: Which, count: number): void => {
 
 const take = (world: World, who: Which, { refuses, seq }: Frame): void => {
   const side = world.sides[who]
+  must(seq > (side.taken.at(-1) ?? 0), "in order, and once")
   side.received = seq
   side.taken.push(seq)
   if (refuses !== undefined) side.knownRefused.add(refuses)
@@ -163,7 +169,7 @@ const arrive = (world: World, who: Which, count: number): void => {
   for (const frame of world.wires[who].splice(0, count)) {
     if (frame.ack > 0) side.window = Either.getOrThrow(SendWindow.acknowledge(side.window, frame.ack))
     const place = frame.seq === 0 ? "duplicate" : ReceiveWindow.place(side.received, frame.seq, side.base)
-    if (!world.plain) assert.notStrictEqual(place, "early", "nothing is missing before what arrives")
+    must(world.plain || place !== "early", "nothing is missing before what arrives")
     if (place === "next") take(world, who, frame)
     side.window = SendWindow.settle(side.window, side.received)
     check(world)
@@ -273,11 +279,9 @@ const finish = (world: World): void => {
   }
   for (const who of [0, 1] as const) {
     const { given, givenUp, window } = world.sides[who]
-    assert.strictEqual(SendWindow.pending(window), 0, "everything is settled in the end")
-    const { taken } = world.sides[other(who)]
-    for (const seq of given.keys()) {
-      if (!givenUp.has(seq)) assert.include(taken, seq, "everything has arrived in the end")
-    }
+    must(SendWindow.pending(window) === 0, "everything is settled in the end", window)
+    const taken = new Set(world.sides[other(who)].taken)
+    for (const seq of given.keys()) must(givenUp.has(seq) || taken.has(seq), "everything has arrived in the end")
   }
 }
 
