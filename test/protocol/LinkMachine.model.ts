@@ -3,6 +3,7 @@ import { NoAddressError } from "../../src/errors/ConnectionError.ts"
 import type { ChannelName, Hello } from "../../src/protocol/Handshake.ts"
 import * as LinkMachine from "../../src/protocol/LinkMachine.ts"
 import * as Rate from "../../src/protocol/Rate.ts"
+import { must } from "../support/must.ts"
 
 export type Which = 0 | 1
 
@@ -99,8 +100,8 @@ const owned = (world: World, who: Which, token: number): number =>
 const setEnd = (world: World, who: Which, token: number, end: End): World => {
   const id = owned(world, who, token)
   const channel = world.channels[id]
-  assert.isDefined(channel, "what is commanded is there")
-  return channel === undefined ? world : withChannel(world, id, { ends: set(channel.ends, who, end) })
+  must(channel !== undefined, "what is commanded is there")
+  return withChannel(world, id, { ends: set(channel.ends, who, end) })
 }
 
 const withdraw = (world: World, who: Which, token: number): World => {
@@ -320,12 +321,12 @@ export const check = ({ channels, sides }: World): void => {
   for (const who of both) {
     const { phase } = sides[who].state
     const open = channels.filter(({ ends }) => ends[who] === "open")
-    assert.isAtMost(open.length, 1, "a link has at most one channel in service")
-    assert.strictEqual(open.length === 1, phase._tag === "Open")
+    must(open.length <= 1, "a link has at most one channel in service")
+    must((open.length === 1) === (phase._tag === "Open"), "a channel is in service while the link is open")
     const busy = channels.filter(({ ends }) => ["greeting", "answering", "answered"].includes(ends[who]))
-    assert.strictEqual(busy.length, phase._tag === "Greeting" || phase._tag === "Answering" ? 1 : 0)
-    assert.strictEqual(sides[who].dials.length, phase._tag === "Dialing" ? 1 : 0, "one dial at a time")
-    assert.strictEqual(sides[who].waits.length, phase._tag === "BackingOff" ? 1 : 0, "one wait at a time")
+    must(busy.length === (phase._tag === "Greeting" || phase._tag === "Answering" ? 1 : 0), "one handshake at a time")
+    must(sides[who].dials.length === (phase._tag === "Dialing" ? 1 : 0), "one dial at a time")
+    must(sides[who].waits.length === (phase._tag === "BackingOff" ? 1 : 0), "one wait at a time")
   }
 }
 

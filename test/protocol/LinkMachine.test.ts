@@ -6,6 +6,7 @@ import * as FailurePattern from "../../src/protocol/FailurePattern.ts"
 import * as LinkMachine from "../../src/protocol/LinkMachine.ts"
 import * as Rate from "../../src/protocol/Rate.ts"
 import { holds } from "../support/longProperty.ts"
+import { must } from "../support/must.ts"
 import type { Action, World } from "./LinkMachine.model.ts"
 import { both, check, checkJoined, due, error, initial, mischief, perform } from "./LinkMachine.model.ts"
 
@@ -332,11 +333,11 @@ describe("LinkMachine", () => {
           state = next
           const token = "token" in next.phase ? next.phase.token : undefined
           if (act.what === "Stale") {
-            assert.strictEqual(next, before, "what is stale changes nothing")
-            assert.deepStrictEqual(commands, [])
+            must(next === before, "what is stale changes nothing")
+            must(commands.length === 0, "what is stale commands nothing")
             continue
           }
-          assert.isAtLeast(next.tokens, before.tokens)
+          must(next.tokens >= before.tokens, "tokens only grow")
           for (const command of commands) {
             switch (command._tag) {
               case "Dial": {
@@ -353,10 +354,10 @@ describe("LinkMachine", () => {
               }
               case "Answer":
                 assert.isTrue(event._tag === "Hailed" && event.incoming === command.incoming)
-                assert.isTrue(command.token === token && command.token > before.tokens)
+                must(command.token === token && command.token > before.tokens, "what begins has a new token")
                 break
               case "Wait":
-                assert.isTrue(command.token === token && command.token > before.tokens)
+                must(command.token === token && command.token > before.tokens, "what begins has a new token")
                 assert.isAtMost(
                   command.millis,
                   Math.max(
@@ -367,11 +368,11 @@ describe("LinkMachine", () => {
                 assert.isTrue(next.phase._tag === "BackingOff" && next.phase.retryAt === moment.now + command.millis)
                 break
               case "Greet":
-                assert.isTrue(command.token === token && command.token === old)
+                must(command.token === token && command.token === old, "what goes on keeps its token")
                 break
               case "Install":
                 assert.isUndefined(installed, "one channel is retired before the next is installed")
-                assert.isTrue(command.token === token && command.token === old)
+                must(command.token === token && command.token === old, "what goes on keeps its token")
                 installed = command.token
                 break
               case "Retire":
@@ -387,7 +388,7 @@ describe("LinkMachine", () => {
                 assert.strictEqual(next, before, "who refuses does nothing else")
             }
           }
-          assert.strictEqual(installed, next.phase._tag === "Open" ? next.phase.token : undefined)
+          must(installed === (next.phase._tag === "Open" ? next.phase.token : undefined), "what is installed is open")
           if (event._tag === "Hailed") {
             assert.lengthOf(
               commands.filter(({ _tag }) => _tag === "Answer" || _tag === "Refuse"),
@@ -401,7 +402,7 @@ describe("LinkMachine", () => {
           const isOver = "token" in event && event.token === old
           if (old !== undefined && old !== token && !isOver) {
             const stopped = commands.some((it) => (it._tag === "Cancel" || it._tag === "Retire") && it.token === old)
-            assert.isTrue(stopped, "what is under way is stopped before something else begins")
+            must(stopped, "what is under way is stopped before something else begins")
           }
           if (event._tag === "Wanted") asked = asked || before.phase._tag !== "Closed"
           if (
@@ -411,7 +412,7 @@ describe("LinkMachine", () => {
           )
             asked = false
           if (event._tag === "Released") asked = false
-          if (asked) assert.notStrictEqual(next.phase._tag, "Idle", "who is wanted does not rest")
+          must(!asked || next.phase._tag !== "Idle", "who is wanted does not rest")
         }
       },
       { fastCheck: { numRuns: 10_000 }, timeout: 120_000 }
@@ -476,7 +477,7 @@ describe("LinkMachine", () => {
             world = perform(world, action)
             check(world)
             steps += 1
-            assert.isBelow(steps, 500, "it comes to an end")
+            must(steps < 500, "it comes to an end")
           }
           checkJoined(world)
         })

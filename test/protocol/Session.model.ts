@@ -1,4 +1,3 @@
-import { assert } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as PeerId from "../../src/protocol/PeerId.ts"
@@ -7,6 +6,7 @@ import * as SendWindow from "../../src/protocol/SendWindow.ts"
 import * as Senders from "../../src/protocol/Senders.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import type { RemoteRecord } from "../../src/services/RemoteStore.ts"
+import { must } from "../support/must.ts"
 
 /** What survives a crash, a copy of which can be put back later; messages are named by unique ids. */
 interface Store {
@@ -217,8 +217,8 @@ const transmit = (world: World, who: Which, count: number): void => {
   for (let index = 0; index < count && SendWindow.untransmitted(side.window) > 0; index += 1) {
     const { cursor } = side.window
     const id = side.store.pending.get(cursor)
-    assert.isDefined(id, "what is transmitted is in the store")
-    assert.isAtMost(cursor, side.store.record?.sentSeq ?? 0, "what is transmitted is on record as sent")
+    must(id !== undefined, "what is transmitted is in the store")
+    must(cursor <= (side.store.record?.sentSeq ?? 0), "what is transmitted is on record as sent")
     side.window = SendWindow.transmit(side.window, cursor)
     wire.push({ seq: cursor, id, ack: side.received })
   }
@@ -232,12 +232,12 @@ const arrive = (world: World, who: Which, count: number): void => {
     side.window = SendWindow.settle(side.window, side.received)
     if (seq === undefined || id === undefined) continue
     const place = ReceiveWindow.place(side.received, seq, side.base)
-    assert.notStrictEqual(place, "early", "nothing is missing before what arrives")
+    must(place !== "early", "nothing is missing before what arrives")
     if (place === "duplicate") {
-      assert.strictEqual(side.store.taken.get(seq), id, "only what was taken is a duplicate")
+      must(side.store.taken.get(seq) === id, "only what was taken is a duplicate")
       continue
     }
-    assert.isFalse(side.store.everTaken.has(id), "nothing is taken twice")
+    must(!side.store.everTaken.has(id), "nothing is taken twice")
     side.received = seq
     side.receivedFrom = side.senderOf(seq)
     commit(side, world.open, {
@@ -291,17 +291,17 @@ const judge = (world: World): readonly [Session.Verdict, Session.Verdict] => {
     Session.settle(statementOf(one), statementOf(two)),
     Session.settle(statementOf(two), statementOf(one))
   ] as const
-  assert.strictEqual(verdicts[0].epoch, verdicts[1].epoch, "both sides compute the same session")
+  must(verdicts[0].epoch === verdicts[1].epoch, "both sides compute the same session")
   for (const { _tag } of verdicts) world.verdicts[_tag] += 1
   if (!world.disturbed) {
-    assert.isFalse(verdicts.some(Session.isEnding), "nothing ends when nothing was restored or lost")
+    must(!verdicts.some(Session.isEnding), "nothing ends when nothing was restored or lost")
   }
   if (areOfOneSession(one.store, two.store)) {
-    assert.strictEqual(verdicts[0]._tag, verdicts[1]._tag, "two of one session judge alike")
+    must(verdicts[0]._tag === verdicts[1]._tag, "two of one session judge alike")
     const epoch = one.store.record?.epoch ?? 0
     if (!remembersAlike(one.store, two.store) || !remembersAlike(two.store, one.store)) {
-      assert.strictEqual(verdicts[0]._tag, "RolledBack", "a contradiction of the memories is noticed")
-      assert.isAbove(verdicts[0].epoch, epoch)
+      must(verdicts[0]._tag === "RolledBack", "a contradiction of the memories is noticed")
+      must(verdicts[0].epoch > epoch, "a new session begins")
     }
   }
   return verdicts
@@ -327,8 +327,8 @@ const connect = (world: World, who: Which, count: number): void => {
   world.open = true
   const again = [Session.settle(statementOf(one), statementOf(two)), Session.settle(statementOf(two), statementOf(one))]
   for (const verdict of again) {
-    assert.isFalse(Session.isEnding(verdict), "a handshake right after says that all is well")
-    assert.strictEqual(verdict.epoch, verdicts[0].epoch, "both sides are in the session that was settled on")
+    must(!Session.isEnding(verdict), "a handshake right after says that all is well")
+    must(verdict.epoch === verdicts[0].epoch, "both sides are in the session that was settled on")
   }
 }
 
@@ -424,9 +424,9 @@ const finish = (world: World): void => {
       window
     } = world.sides[who]
     const { taken } = world.sides[other(who)].store
-    assert.strictEqual(SendWindow.pending(window), 0, "everything is settled in the end")
+    must(SendWindow.pending(window) === 0, "everything is settled in the end")
     for (const [seq, id] of given) {
-      if (!givenUp.has(seq)) assert.strictEqual(taken.get(seq), id, "everything has arrived in the end")
+      if (!givenUp.has(seq)) must(taken.get(seq) === id, "everything has arrived in the end")
     }
   }
 }

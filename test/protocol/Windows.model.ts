@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as ReceiveWindow from "../../src/protocol/ReceiveWindow.ts"
 import * as SendWindow from "../../src/protocol/SendWindow.ts"
 import type { Statement } from "../../src/protocol/Session.ts"
+import { must } from "../support/must.ts"
 
 type Which = 0 | 1
 
@@ -98,11 +99,6 @@ const commit = (side: Side, open: boolean): void => {
   }
 }
 
-/** `assert` writes its message out, and looks at the stack, even where all is well: too much for what is checked millions of times. */
-const must: (is: boolean, message: string, window?: SendWindow.SendWindow) => asserts is = (is, message, window) => {
-  if (!is) assert.fail(window === undefined ? message : `${message}: ${JSON.stringify(window)}`)
-}
-
 const check = (world: World): void => {
   world.sides.forEach(({ knownRefused, window }, index) => {
     const them = world.sides[index === 0 ? 1 : 0]
@@ -115,8 +111,7 @@ const check = (world: World): void => {
     )
     must(acknowledged <= them.received, "only what was taken is acknowledged", window)
     must(
-      SendWindow.inFlight(window) + SendWindow.untransmitted(window) ===
-        next - SendWindow.lowestUnacknowledged(window),
+      SendWindow.inFlight(window) + SendWindow.untransmitted(window) === next - SendWindow.lowestUnacknowledged(window),
       "what is pending is in flight or untransmitted",
       window
     )
