@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url"
 import { defaultServerConditions } from "vite"
 import { configDefaults, defineConfig } from "vitest/config"
 import { Watchdog } from "./test/support/watchdog.ts"
@@ -7,11 +8,15 @@ const source = "effect-remotes-source"
 
 const real = { testTimeout: 120_000, hookTimeout: 120_000 }
 
+/** The programs that the tests start, a hundred in all, are each compiled once only. */
+process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/node", import.meta.url))
+
 export default defineConfig({
   resolve: { conditions: [source, ...defaultServerConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   test: {
-    reporters: ["default", new Watchdog()],
+    // Where nobody looks; a long run of one test, as with KILL_ROUNDS, is not to be cut off.
+    reporters: process.env["CI"] === undefined ? ["default"] : ["default", new Watchdog()],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     projects: [

@@ -139,38 +139,41 @@ describe("exactly-once", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive.each([
-    ["--messages abc", "--messages must be a whole number from 1 to 1000000, but is 'abc'."],
-    ["--messages 0", "--messages must be a whole number from 1 to 1000000, but is '0'."],
-    ["--messages 1.5", "--messages must be a whole number from 1 to 1000000, but is '1.5'."],
-    ["--size 15", "--size must be a whole number from 16 to 1000000, but is '15'."],
-    ["--kills -1", "--kills must be a whole number from 0 to 100, but is '-1'."],
-    ["--resets 101", "--resets must be a whole number from 0 to 100, but is '101'."],
-    [
-      "--seed 99999999999999999999",
-      "--seed must be a whole number from 0 to 9007199254740991, but is '99999999999999999999'."
-    ],
-    ["--transport udp", "--transport must be tcp or ws, but is 'udp'."],
-    ["--messages 6", "--kills and --resets together must be fewer than --messages, but are 6 of 6."],
-    ["--keep --messages", "--messages needs a value."],
-    ["--mesages 5", "Received unknown argument: '--mesages'"],
-    ["--keep maybe", "Received unknown argument: 'maybe'"]
-  ])("refuses %s with one sentence", ([args = "", sentence = ""]) =>
-    Effect.gen(function* () {
-      const { command, left } = yield* prepare(...args.split(" "))
-      const { code, err, out } = yield* finish(command)
-      assert.deepStrictEqual({ code, err, out }, { code: CommandExecutor.ExitCode(1), err: `${sentence}\n`, out: "" })
-      assert.deepStrictEqual(yield* left, [])
-    }).pipe(Effect.provide(NodeContext.layer))
-  )
+  // Each takes two seconds, most of which a program is being read.
+  describe.concurrent("that does not begin", () => {
+    it.scopedLive.each([
+      ["--messages abc", "--messages must be a whole number from 1 to 1000000, but is 'abc'."],
+      ["--messages 0", "--messages must be a whole number from 1 to 1000000, but is '0'."],
+      ["--messages 1.5", "--messages must be a whole number from 1 to 1000000, but is '1.5'."],
+      ["--size 15", "--size must be a whole number from 16 to 1000000, but is '15'."],
+      ["--kills -1", "--kills must be a whole number from 0 to 100, but is '-1'."],
+      ["--resets 101", "--resets must be a whole number from 0 to 100, but is '101'."],
+      [
+        "--seed 99999999999999999999",
+        "--seed must be a whole number from 0 to 9007199254740991, but is '99999999999999999999'."
+      ],
+      ["--transport udp", "--transport must be tcp or ws, but is 'udp'."],
+      ["--messages 6", "--kills and --resets together must be fewer than --messages, but are 6 of 6."],
+      ["--keep --messages", "--messages needs a value."],
+      ["--mesages 5", "Received unknown argument: '--mesages'"],
+      ["--keep maybe", "Received unknown argument: 'maybe'"]
+    ])("refuses %s with one sentence", ([args = "", sentence = ""]) =>
+      Effect.gen(function* () {
+        const { command, left } = yield* prepare(...args.split(" "))
+        const { code, err, out } = yield* finish(command)
+        assert.deepStrictEqual({ code, err, out }, { code: CommandExecutor.ExitCode(1), err: `${sentence}\n`, out: "" })
+        assert.deepStrictEqual(yield* left, [])
+      }).pipe(Effect.provide(NodeContext.layer))
+    )
 
-  it.scopedLive("tells its options", () =>
-    Effect.gen(function* () {
-      const { command } = yield* prepare("--help")
-      const { code, out } = yield* finish(command)
-      for (const name of ["messages", "size", "kills", "resets", "transport", "keep", "seed"])
-        assert.include(out, `--${name}`)
-      assert.strictEqual(code, 0)
-    }).pipe(Effect.provide(NodeContext.layer))
-  )
+    it.scopedLive("tells its options", () =>
+      Effect.gen(function* () {
+        const { command } = yield* prepare("--help")
+        const { code, out } = yield* finish(command)
+        for (const name of ["messages", "size", "kills", "resets", "transport", "keep", "seed"])
+          assert.include(out, `--${name}`)
+        assert.strictEqual(code, 0)
+      }).pipe(Effect.provide(NodeContext.layer))
+    )
+  })
 })

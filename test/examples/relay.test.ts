@@ -54,11 +54,13 @@ describe("the relay program", () => {
         [["--tcp-port", "0", "--seed", "abc"], "the key seed is not 32 bytes in hexadecimal"],
         [["--tcp-port", "0", "--announce", "x"], '"x" is not an address that can be used: it is no multiaddr']
       ] as const
-      for (const [options, sentence] of cases) {
-        const relay = yield* start("--ws-port", "0", ...options)
-        assert.strictEqual((yield* Stream.mkString(Stream.decodeText(relay.stderr))).trim(), sentence)
-        assert.strictEqual(yield* relay.exitCode, 1)
-      }
+      const refused = ([options, sentence]: (typeof cases)[number]) =>
+        Effect.gen(function* () {
+          const relay = yield* start("--ws-port", "0", ...options)
+          assert.strictEqual((yield* Stream.mkString(Stream.decodeText(relay.stderr))).trim(), sentence)
+          assert.strictEqual(yield* relay.exitCode, 1)
+        })
+      yield* Effect.forEach(cases, refused, { concurrency: "unbounded", discard: true })
     }).pipe(Effect.provide(NodeContext.layer))
   )
 })

@@ -28,7 +28,7 @@ const refused: ReadonlyArray<readonly [args: string, sentence: string]> = [
 ]
 
 layer(NodeContext.layer)("simulate", (it) => {
-  describe("with a wrong option", () => {
+  describe.concurrent("with a wrong option", () => {
     for (const [args, sentence] of refused) {
       it.scoped(`says what is wrong with ${args}, in one sentence`, () =>
         Effect.gen(function* () {
