@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url"
 import { defaultServerConditions } from "vite"
 import { configDefaults, defineConfig } from "vitest/config"
 import { Watchdog } from "./test/support/watchdog.ts"
@@ -9,7 +8,7 @@ const source = "effect-remotes-source"
 const real = { testTimeout: 120_000, hookTimeout: 120_000 }
 
 /** The programs that the tests start, a hundred in all, are each compiled once only. */
-process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/node", import.meta.url))
+process.env["NODE_COMPILE_CACHE"] ??= `${import.meta.dirname}/node_modules/.cache/node`
 
 export default defineConfig({
   resolve: { conditions: [source, ...defaultServerConditions] },
