@@ -1,3 +1,6 @@
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { defaultServerConditions } from "vite"
 import { configDefaults, defineConfig } from "vitest/config"
 import { Watchdog } from "./test/support/watchdog.ts"
@@ -7,15 +10,14 @@ const source = "effect-remotes-source"
 
 const real = { testTimeout: 120_000, hookTimeout: 120_000 }
 
-/** The programs that the tests start, a hundred in all, are each compiled once only. */
-process.env["NODE_COMPILE_CACHE"] ??= `${import.meta.dirname}/node_modules/.cache/node`
+const isCi = Option.isSome(Effect.runSync(Config.option(Config.string("CI"))))
 
 export default defineConfig({
   resolve: { conditions: [source, ...defaultServerConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   test: {
     // Where nobody looks; a long run of one test, as with KILL_ROUNDS, is not to be cut off.
-    reporters: process.env["CI"] === undefined ? ["default"] : ["default", new Watchdog()],
+    reporters: isCi ? ["default", new Watchdog()] : ["default"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     projects: [
