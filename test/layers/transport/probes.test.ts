@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import * as TestClock from "effect/TestClock"
 import { layer as layerNetwork, Network } from "../../../src/testing/Network.ts"
 import { bodiesOf, handleFor, message, startKernel } from "../../support/kernel.ts"
@@ -30,7 +31,8 @@ describe("Transport probes", () => {
       const lost = yield* stateOf(alice, bob)
       assert(lost._tag === "BackingOff" && lost.error._tag === "ProbeTimeoutError")
       assert.strictEqual(Duration.toMillis(lost.error.silence), 2400)
-    }).pipe(Effect.provide(layerNetwork))
+      // So that the wait for the next attempt is not over at once, as one of some hundred is.
+    }).pipe(Effect.withRandom(Random.make("probes")), Effect.provide(layerNetwork))
   )
 
   it.scoped("asks nobody while nothing is owed, and lets an idle channel go in peace", () =>
