@@ -33,7 +33,7 @@ export const makeNode = (seed: string, crowd = 100) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       // As libp2p comes: what ours does to its connections and streams is left out.
-      const { connectionProtector: _, ...options } = await common(Buffer.from(seed, "hex"))
+      const { connectionProtector: _, logger: __, ...options } = await common(Buffer.from(seed, "hex"))
       const plain = { ...options, connectionEncrypters: [noise()], streamMuxers: [yamux(muxing)] }
       const services = { identify: identify(), ping: ping() }
       const addresses = { listen: ["/ip4/127.0.0.1/tcp/0"] }

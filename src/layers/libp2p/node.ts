@@ -20,6 +20,7 @@ import * as Candidates from "./candidates.ts"
 import * as Circuit from "./circuit.ts"
 import { toError, toListenError } from "./errors.ts"
 import * as Guards from "./guards.ts"
+import { logger } from "./logging.ts"
 
 /**
  * The node's transports, past libp2p's dial queue: that one makes all dials to a peer one, has deadlines of its own that are
@@ -91,6 +92,7 @@ const heartbeat = 20_000
  */
 export const common = async (keySeed: Uint8Array): Promise<Libp2pOptions> => ({
   start: false,
+  logger,
   privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
   ...Guards.around(noise(), yamux(muxing)),
   connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }

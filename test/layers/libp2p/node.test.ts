@@ -6,6 +6,8 @@ import { tcp } from "@libp2p/tcp"
 import { multiaddr } from "@multiformats/multiaddr"
 import * as Effect from "effect/Effect"
 import { createLibp2p } from "libp2p"
+import { disable, enable } from "@libp2p/logger"
+import { logger } from "../../../src/layers/libp2p/logging.ts"
 import { connectionManager } from "../../../src/layers/libp2p/node.ts"
 import { startKernel } from "../../support/libp2pKernel.ts"
 
@@ -39,5 +41,20 @@ describe("a kernel's node", () => {
   it("takes as many connections as the kernel has places for peers, two for each that dial each other at once", () => {
     assert.strictEqual(connectionManager(1000).maxConnections, 2000)
     assert.strictEqual(connectionManager(1).maxConnections, 300)
+  })
+
+  it("has libp2p log what is asked for by the time a logger is made, and nothing else", () => {
+    const quiet = logger.forComponent("libp2p:test")
+    enable("libp2p:test:one*")
+    const [one, other] = ["one", "other"].map((scope) => quiet.newScope(scope))
+    disable()
+    const later = quiet.newScope("one")
+    assert.deepStrictEqual([quiet.enabled, other?.enabled, later.enabled], [false, false, false])
+    // It is libp2p's own, which goes with what is asked for later as well.
+    enable("libp2p:test:one*")
+    assert.isTrue(one?.enabled)
+    disable()
+    quiet("nobody hears %s", "this")
+    quiet.error("nor this")
   })
 })
