@@ -35,8 +35,18 @@ const readReceived = (frames: ReadonlyArray<Uint8Array>): number => {
 const observe = (watch: Watch, channel: ConnectionFactory.Channel): ConnectionFactory.Channel => {
   const seen: Seen = { openedAt: performance.now(), bytes: 0, writes: 0, firstAt: undefined, received: undefined }
   watch.seen.push(seen)
+  const { direction, peerId, protocol, relayed } = channel
   return {
-    ...channel,
+    peerId,
+    direction,
+    address: channel.address,
+    relayed,
+    protocol,
+    status: () => channel.status(),
+    listen: (onReadable) => channel.listen(onReadable),
+    ended: channel.ended,
+    close: channel.close,
+    abort: (error) => channel.abort(error),
     send: (frames) =>
       Effect.tap(
         Effect.suspend(() => {

@@ -1,32 +1,32 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type { Timers } from "./timers.ts"
+import type { Timer, Timers } from "./timers.ts"
 
 /**
  * A deadline that is armed and disarmed by setting a field. Setting the wall clock does not move it.
  *
  * @internal
  */
-export interface Deadline {
-  /** Lets the deadline pass after its duration from now; one that is armed already is moved. */
-  readonly arm: () => void
-  /** As `arm`, but leaves one that is armed already where it is. */
-  readonly armOnce: () => void
-  readonly disarm: () => void
-}
+export class Deadline {
+  readonly #millis: number
+  readonly #timer: Timer
 
-/**
- * @internal
- */
-export const makeDeadline = ({ make }: Timers, after: Duration.Duration, onExpire: Effect.Effect<void>): Deadline => {
-  const millis = Duration.toMillis(after)
-  const timer = make(onExpire)
-  const arm = () => timer.setIn(millis)
-  return {
-    arm,
-    armOnce: () => {
-      if (!timer.isSet()) arm()
-    },
-    disarm: () => timer.unset()
+  constructor(timers: Timers, after: Duration.Duration, onExpire: () => Effect.Effect<void>) {
+    this.#millis = Duration.toMillis(after)
+    this.#timer = timers.make(onExpire)
+  }
+
+  /** Lets the deadline pass after its duration from now; one that is armed already is moved. */
+  arm(): void {
+    this.#timer.setIn(this.#millis)
+  }
+
+  /** As `arm`, but leaves one that is armed already where it is. */
+  armOnce(): void {
+    if (!this.#timer.isSet()) this.arm()
+  }
+
+  disarm(): void {
+    this.#timer.unset()
   }
 }

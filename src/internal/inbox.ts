@@ -6,52 +6,76 @@ import { Signal } from "./signal.ts"
  *
  * @internal
  */
-export interface Inbox<A> {
-  /** `bytes` is what the item weighs. */
-  readonly offer: (item: A, bytes: number) => void
-  /** Whether what is untaken weighs less than the capacity. */
-  readonly hasRoom: () => boolean
-  /** Waits until there is room. */
-  readonly room: Effect.Effect<void>
-  /** What `take` would take now. */
-  readonly peek: () => ReadonlyArray<A>
-  /** Takes all items, at least one. */
-  readonly take: Effect.Effect<ReadonlyArray<A>>
-  /** What is untaken weighs nothing any more: nobody will take it. */
-  readonly discard: () => void
-}
+export class Inbox<A> {
+  readonly #capacity: number
+  readonly #onWeight: (delta: number) => void
+  readonly #filled = new Signal(false)
+  /** There only while the inbox is full. */
+  #drained: Effect.Latch | undefined
+  #items: Array<A> = []
+  #weight = 0
+  #listener: (() => void) | undefined
 
-/**
- * @internal
- */
-export const makeInbox = <A>(capacity: number, onWeight: (delta: number) => void = () => undefined): Inbox<A> => {
-  const filled = new Signal(false)
-  const drained = Effect.unsafeMakeLatch(true)
-  let items: Array<A> = []
-  let weight = 0
-  const empty = (): ReadonlyArray<A> => {
-    const taken = items
-    items = []
-    onWeight(-weight)
-    weight = 0
-    filled.lower()
-    drained.unsafeOpen()
-    return taken
+  constructor(capacity: number, onWeight: (delta: number) => void = () => undefined) {
+    this.#capacity = capacity
+    this.#onWeight = onWeight
   }
-  const takeNow = (): Effect.Effect<ReadonlyArray<A>> =>
-    items.length > 0 ? Effect.succeed(empty()) : Effect.flatMap(filled.wait, takeNow)
-  return {
-    offer: (item, bytes) => {
-      items.push(item)
-      weight += bytes
-      onWeight(bytes)
-      if (weight >= capacity) drained.unsafeClose()
-      filled.raise()
-    },
-    hasRoom: () => weight < capacity,
-    room: drained.await,
-    peek: () => items,
-    take: Effect.suspend(takeNow),
-    discard: () => void empty()
+
+  /** `bytes` is what the item weighs. */
+  offer(item: A, bytes: number): void {
+    this.#items.push(item)
+    this.#weight += bytes
+    this.#onWeight(bytes)
+    if (!this.hasRoom) this.#drained ??= Effect.unsafeMakeLatch(false)
+    this.#filled.raise()
+    this.#listener?.()
+  }
+
+  /** Whether what is untaken weighs less than the capacity. */
+  get hasRoom(): boolean {
+    return this.#weight < this.#capacity
+  }
+
+  /** Waits until there is room. */
+  get room(): Effect.Effect<void> {
+    return Effect.suspend(() => this.#drained?.await ?? Effect.void)
+  }
+
+  /** What `take` would take now. */
+  peek(): ReadonlyArray<A> {
+    return this.#items
+  }
+
+  /** Takes all items, at least one. */
+  get take(): Effect.Effect<ReadonlyArray<A>> {
+    return Effect.suspend(() => this.#takeNow())
+  }
+
+  /** Calls back, in place of whom it called before, whenever there is something to take; at once if there is already. */
+  listen(onFilled: (() => void) | undefined): void {
+    this.#listener = onFilled
+    if (this.#items.length > 0) onFilled?.()
+  }
+
+  /** What is untaken weighs nothing any more: nobody will take it. */
+  discard(): void {
+    this.#empty()
+  }
+
+  #takeNow(): Effect.Effect<ReadonlyArray<A>> {
+    return this.#items.length > 0
+      ? Effect.succeed(this.#empty())
+      : Effect.flatMap(this.#filled.wait, () => this.#takeNow())
+  }
+
+  #empty(): ReadonlyArray<A> {
+    const taken = this.#items
+    this.#items = []
+    this.#onWeight(-this.#weight)
+    this.#weight = 0
+    this.#filled.lower()
+    this.#drained?.unsafeOpen()
+    this.#drained = undefined
+    return taken
   }
 }

@@ -109,6 +109,12 @@ export class End implements Channel, Sink {
       : Effect.fail(this.readFailure())
   })
 
+  readonly listen = (onReadable: () => void): void => {
+    this.release()
+    if (this.inbox.length > 0 || this.readFailure !== undefined) onReadable()
+    else this.reader = onReadable
+  }
+
   readonly ended: Effect.Effect<ChannelEnd> = Deferred.await(this.fate)
 
   readonly close: Effect.Effect<void> = Effect.uninterruptible(

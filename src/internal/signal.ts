@@ -26,11 +26,13 @@ export class Signal {
   }
 
   /** Waits until the signal is raised. */
-  readonly wait: Effect.Effect<void> = Effect.suspend(() =>
-    this.#raised
-      ? Effect.void
-      : Effect.async<void>((resume) => {
-          this.#resume = resume
-        })
-  )
+  get wait(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.#raised
+        ? Effect.void
+        : Effect.async<void>((resume) => {
+            this.#resume = resume
+          })
+    )
+  }
 }

@@ -32,7 +32,7 @@ export interface Timers {
    * What the timer does when it rings runs in a fiber of the scope, and never twice at once: a timer that is due again meanwhile
    * rings when that is over.
    */
-  readonly make: (onRing: Effect.Effect<void>) => Timer
+  readonly make: (onRing: () => Effect.Effect<void>) => Timer
 }
 
 /**
@@ -42,6 +42,9 @@ export interface Timers {
  * @internal
  */
 export interface Clockwork {
+  readonly clock: Clock.Clock
+  /** A timer that whoever asks for it ends, no later than the scope. */
+  readonly make: (scope: Scope.Scope, onRing: () => Effect.Effect<void>) => Timer
   readonly within: (scope: Scope.Scope) => Effect.Effect<Timers>
 }
 
@@ -55,9 +58,14 @@ class Entry implements Timer {
   readonly #schedule: (entry: Entry) => void
   readonly #scope: Scope.Scope
   readonly #clock: Clock.Clock
-  readonly #onRing: Effect.Effect<void>
+  readonly #onRing: () => Effect.Effect<void>
 
-  constructor(scope: Scope.Scope, clock: Clock.Clock, onRing: Effect.Effect<void>, schedule: (entry: Entry) => void) {
+  constructor(
+    scope: Scope.Scope,
+    clock: Clock.Clock,
+    onRing: () => Effect.Effect<void>,
+    schedule: (entry: Entry) => void
+  ) {
     this.#scope = scope
     this.#clock = clock
     this.#onRing = onRing
@@ -91,7 +99,29 @@ class Entry implements Timer {
       this.isRinging = false
       this.#schedule(this)
     })
-    return Effect.forkIn(Effect.ensuring(this.#onRing, over), this.#scope)
+    return Effect.forkIn(Effect.ensuring(Effect.suspend(this.#onRing), over), this.#scope)
+  }
+}
+
+/** The timers that end with a scope. */
+class Owned implements Timers {
+  readonly clock: Clock.Clock
+  readonly #make: Timers["make"]
+  readonly #timers: Array<Timer> = []
+
+  constructor(clock: Clock.Clock, make: Timers["make"]) {
+    this.clock = clock
+    this.#make = make
+  }
+
+  make(onRing: () => Effect.Effect<void>): Timer {
+    const timer = this.#make(onRing)
+    this.#timers.push(timer)
+    return timer
+  }
+
+  get end(): Effect.Effect<void> {
+    return Effect.sync(() => this.#timers.forEach((timer) => timer.end()))
   }
 }
 
@@ -146,22 +176,13 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
   })
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(watch)))
 
+  const make: Clockwork["make"] = (scope, onRing) => new Entry(scope, clock, onRing, schedule)
   return {
-    within: (scope) =>
-      Effect.gen(function* () {
-        const entries: Array<Entry> = []
-        yield* Scope.addFinalizer(
-          scope,
-          Effect.sync(() => entries.forEach((entry) => entry.end()))
-        )
-        return {
-          clock,
-          make: (onRing) => {
-            const entry = new Entry(scope, clock, onRing, schedule)
-            entries.push(entry)
-            return entry
-          }
-        }
-      })
+    clock,
+    make,
+    within: (scope) => {
+      const timers = new Owned(clock, (onRing) => make(scope, onRing))
+      return Effect.as(Scope.addFinalizer(scope, timers.end), timers)
+    }
   }
 })

@@ -15,6 +15,7 @@ import { ResourceLimitError } from "../errors/TransportError.ts"
 import * as OcapUrl from "../protocol/OcapUrl.ts"
 import * as PeerId from "../protocol/PeerId.ts"
 import * as RelayPool from "../protocol/RelayPool.ts"
+import { makeRoster } from "../internal/onCall.ts"
 import { makeClockwork } from "../internal/timers.ts"
 import { KernelPort } from "../services/KernelPort.ts"
 import { RemoteIdentity } from "../services/RemoteIdentity.ts"
@@ -52,6 +53,7 @@ export const make = Effect.gen(function* () {
   const scope = yield* Effect.scope
   const committer = yield* makeCommitter(store)
   const clockwork = yield* makeClockwork
+  const roster = yield* makeRoster(yield* clockwork.within(scope))
   const departures = yield* FiberSet.make()
   const depart = yield* FiberSet.runtime(departures)()
   const entries = new Map<PeerId.PeerId, Entry>()
@@ -95,6 +97,7 @@ export const make = Effect.gen(function* () {
               config,
               committer,
               clockwork,
+              roster,
               mayRecord,
               redemptions,
               forget: () => forget(link.peerId),

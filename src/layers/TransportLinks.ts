@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { NetworkStoppedError } from "../errors/ConnectionError.ts"
+import { makeRoster } from "../internal/onCall.ts"
 import { makeClockwork } from "../internal/timers.ts"
 import * as Credit from "../protocol/Credit.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
@@ -26,11 +27,12 @@ import { RemotesConfig } from "../services/RemotesConfig.ts"
 import { RemoteStore } from "../services/RemoteStore.ts"
 import type { Link } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
+import { channelLimits } from "./transport/channelLimits.ts"
 import { makeDoorkeeper } from "./transport/doorkeeper.ts"
 import { metrics } from "./transport/metrics.ts"
 import { readHello } from "./transport/greeting.ts"
-import type { LinkActor } from "./transport/linkActor.ts"
-import { makeLink } from "./transport/Link.ts"
+import { PeerLink } from "./transport/Link.ts"
+import type { LinkGround } from "./transport/linkActor.ts"
 
 /** How many channels may be in their first handshake step at once, over all peers and for one. */
 const maxGreetings = 64
@@ -41,9 +43,10 @@ const makeProcessName = Effect.map(Effect.replicateEffect(Random.nextIntBetween(
   words.map((word) => word.toString(16).padStart(8, "0")).join("")
 )
 
-interface Entry {
-  readonly actor: LinkActor
-  readonly scope: Scope.CloseableScope
+const endAll = (links: Map<PeerId, PeerLink>): Effect.Effect<void> => {
+  const all = [...links.values()]
+  links.clear()
+  return Effect.forEach(all, ({ end }) => end, { concurrency: "unbounded", discard: true })
 }
 
 /**
@@ -64,8 +67,10 @@ export const make = Effect.gen(function* () {
   const speaker = { incarnationId, introduction, process: yield* makeProcessName, store, limits }
   const doorkeeper = yield* makeDoorkeeper(config)
   const clockwork = yield* makeClockwork
+  const roster = yield* makeRoster(yield* clockwork.within(yield* Effect.scope))
   const linksScope = yield* Scope.fork(yield* Effect.scope, { _tag: "Parallel" })
-  const links = new Map<PeerId, Entry>()
+  const links = new Map<PeerId, PeerLink>()
+  yield* Effect.addFinalizer(() => Effect.suspend(() => endAll(links)))
   const contacts = yield* Mailbox.make<Link>()
   const greetings = yield* FiberSet.make()
   const greeting = new Map<PeerId, number>()
@@ -76,34 +81,31 @@ export const make = Effect.gen(function* () {
   const visited = yield* Effect.makeLatch(factory.keepsRelays)
   let stopped = false
 
-  const entryOf = (peerId: PeerId) =>
-    Effect.uninterruptible(
-      Effect.gen(function* () {
-        const known = links.get(peerId)
-        if (known !== undefined) return { ...known, isNew: false }
-        const linkScope = yield* Scope.fork(linksScope, { _tag: "Sequential" })
-        // Fibers inherit whether they can be interrupted from who forks them.
-        const onContact = (link: Link) =>
-          Effect.suspend(() => (guests.delete(peerId) ? Effect.asVoid(contacts.offer(link)) : Effect.void))
-        const onIdle = Effect.asVoid(FiberSet.run(greetings, dismiss(peerId)))
-        const actor = yield* Effect.interruptible(
-          Scope.extend(
-            makeLink({ peerId, config, factory, speaker, doorkeeper, clockwork, onContact, onIdle }),
-            linkScope
-          )
-        ).pipe(Effect.onError(() => Scope.close(linkScope, Exit.void)))
-        const entry = { actor, scope: linkScope }
-        links.set(peerId, entry)
-        yield* visited.open
-        return { ...entry, isNew: true }
-      })
-    )
+  const ground: LinkGround = {
+    config,
+    factory,
+    speaker,
+    doorkeeper,
+    clockwork,
+    roster,
+    limits: channelLimits(config),
+    scope: linksScope,
+    onContact: (link) =>
+      Effect.suspend(() => (guests.delete(link.peerId) ? Effect.asVoid(contacts.offer(link)) : Effect.void)),
+    onIdle: (peerId) => Effect.asVoid(FiberSet.run(greetings, dismiss(peerId)))
+  }
+  const linkTo = (peerId: PeerId): Effect.Effect<PeerLink> =>
+    Effect.suspend(() => {
+      const known = links.get(peerId)
+      if (known !== undefined) return Effect.succeed(known)
+      const link = new PeerLink(peerId, ground)
+      links.set(peerId, link)
+      return Effect.as(visited.open, link)
+    })
 
   /** A stranger that never got as far as a channel leaves nothing. */
   const dismiss = (peerId: PeerId): Effect.Effect<void> =>
-    Effect.suspend(() =>
-      guests.has(peerId) && links.get(peerId)?.actor.isStale(0) === true ? forget(peerId) : Effect.void
-    )
+    Effect.suspend(() => (guests.has(peerId) && links.get(peerId)?.isStale(0) === true ? forget(peerId) : Effect.void))
 
   const hailed = (candidate: IncomingChannel) =>
     Effect.gen(function* () {
@@ -124,9 +126,9 @@ export const make = Effect.gen(function* () {
           Effect.zipRight(channel.abort(new Error("no hello")), Scope.close(channelScope, Exit.void))
         )
       )
-      const { actor, isNew } = yield* entryOf(peerId)
-      if (isNew) guests.add(peerId)
-      yield* actor.hail({ channel, scope: channelScope, hello, rest })
+      if (!links.has(peerId)) guests.add(peerId)
+      const link = yield* linkTo(peerId)
+      yield* link.hail({ channel, scope: channelScope, hello, rest })
     }).pipe(
       Effect.catchAll((error) => {
         metrics.failure(error._tag)
@@ -182,12 +184,12 @@ export const make = Effect.gen(function* () {
 
   yield* Effect.forkScoped(Effect.forever(Effect.flatMap(factory.incoming.take, admit)))
   yield* Effect.forkScoped(
-    Effect.forever(Effect.flatMap(factory.disconnected.take, (peerId) => links.get(peerId)?.actor.check ?? Effect.void))
+    Effect.forever(Effect.flatMap(factory.disconnected.take, (peerId) => links.get(peerId)?.check ?? Effect.void))
   )
 
   const resetAllBackoffs = Effect.zipRight(
     factory.resetBackoffs,
-    Effect.suspend(() => Effect.forEach(links.values(), ({ actor }) => actor.wake, { discard: true }))
+    Effect.suspend(() => Effect.forEach(links.values(), ({ wake }) => wake, { discard: true }))
   )
   const noticeWake = Effect.gen(function* () {
     yield* visited.await
@@ -201,24 +203,24 @@ export const make = Effect.gen(function* () {
 
   const forget = (peerId: PeerId) =>
     Effect.suspend(() => {
-      const entry = links.get(peerId)
+      const link = links.get(peerId)
       links.delete(peerId)
       guests.delete(peerId)
-      return entry === undefined ? Effect.void : Scope.close(entry.scope, Exit.void)
+      return link === undefined ? Effect.void : Effect.uninterruptible(link.end)
     })
   const release = (peerId: PeerId) =>
     Effect.suspend(() => {
-      const entry = links.get(peerId)
-      if (entry === undefined) return Effect.void
+      const link = links.get(peerId)
+      if (link === undefined) return Effect.void
       guests.add(peerId)
-      return Effect.flatMap(entry.actor.handBack, (kept) => (kept ? Effect.void : forget(peerId)))
+      return Effect.flatMap(link.handBack, (kept) => (kept ? Effect.void : forget(peerId)))
     })
   const stalePeerTimeout = Duration.toMillis(config.stalePeerTimeout)
   const cleanUp = Effect.gen(function* () {
     yield* visited.await
     yield* Effect.sleep(config.cleanupInterval)
     doorkeeper.sweep()
-    const stale = [...links].filter(([, { actor }]) => actor.isStale(stalePeerTimeout))
+    const stale = [...links].filter(([, link]) => link.isStale(stalePeerTimeout))
     yield* Effect.forEach(stale, ([peerId]) => forget(peerId), { discard: true })
     if (links.size + doorkeeper.size() === 0 && !factory.keepsRelays) yield* visited.close
   })
@@ -232,8 +234,6 @@ export const make = Effect.gen(function* () {
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       stopped = true
-      // Their scopes are closed with the transport's, right after this.
-      links.clear()
     })
   )
   const running = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -247,29 +247,30 @@ export const make = Effect.gen(function* () {
     listenAddresses: factory.listenAddresses,
     link: (peerId) =>
       running(
-        Effect.map(entryOf(peerId), ({ actor }) => {
+        Effect.map(linkTo(peerId), (link) => {
           guests.delete(peerId)
-          return actor.link
+          return link
         })
       ),
     contacts,
     forget,
     release,
     peers: Effect.suspend(() =>
-      Effect.forEach(links, ([peerId, { actor }]) => Effect.map(actor.link.state, (state) => ({ peerId, state })))
+      Effect.forEach(links, ([peerId, link]) => Effect.map(link.state, (state) => ({ peerId, state })))
     ),
     registerLocationHints: (peerId, hints) =>
       Effect.suspend(() => {
-        const entry = links.get(peerId)
+        const link = links.get(peerId)
         // Only news is a reason to dial at once.
-        return entry !== undefined && entry.actor.addHints(hints) ? entry.actor.urge : Effect.void
+        return link !== undefined && link.addHints(hints) ? link.urge : Effect.void
       }),
-    closeConnection: (peerId) => Effect.flatMap(entryOf(peerId), ({ actor }) => actor.close),
+    closeConnection: (peerId) =>
+      Effect.suspend(() => (stopped ? Effect.void : Effect.flatMap(linkTo(peerId), ({ close }) => close))),
     reconnectPeer: (peerId, hints = []) =>
       running(
-        Effect.flatMap(entryOf(peerId), ({ actor }) => {
-          actor.addHints(hints)
-          return actor.reopen
+        Effect.flatMap(linkTo(peerId), (link) => {
+          link.addHints(hints)
+          return link.reopen
         })
       ),
     resetAllBackoffs

@@ -85,11 +85,11 @@ export interface Decoder {
    * of it, not a copy: the chunk belongs to the decoder's caller no longer. Left says which rule the peer broke; from then
    * on the stream cannot be read any more and every call returns the same left.
    */
-  readonly push: (chunk: Uint8Array) => Either.Either<ReadonlyArray<Uint8Array>, string>
+  push(chunk: Uint8Array): Either.Either<ReadonlyArray<Uint8Array>, string>
   /** The payloads that were completed by the chunk that broke the rule, before the place where it did. */
-  readonly beforeViolation: () => ReadonlyArray<Uint8Array>
+  beforeViolation(): ReadonlyArray<Uint8Array>
   /** How many bytes of an unfinished frame have arrived, prefix included; not 0 at the end of a stream: it was cut. */
-  readonly pendingBytes: () => number
+  pendingBytes(): number
 }
 
 /** How large the blocks are into which small pieces of a payload are copied. A piece that is no smaller is kept as it came. */
@@ -144,67 +144,78 @@ class Pieces {
   }
 }
 
+/** Of a class, and with no closures of its own: a kernel has one for each of its channels. */
+class PayloadDecoder implements Decoder {
+  readonly #maxPayloadBytes: number
+  #prefixBytes = 0
+  #length = 0
+  #bodyBytes = -1
+  readonly #pieces = new Pieces()
+  #violation: Either.Either<never, string> | undefined
+  #salvaged: ReadonlyArray<Uint8Array> = []
+
+  constructor(maxPayloadBytes: number) {
+    this.#maxPayloadBytes = maxPayloadBytes
+  }
+
+  push(chunk: Uint8Array): Either.Either<ReadonlyArray<Uint8Array>, string> {
+    if (this.#violation !== undefined) return this.#violation
+    const frames: Array<Uint8Array> = []
+    let offset = 0
+    while (offset < chunk.length || this.#bodyBytes === this.#length) {
+      if (this.#bodyBytes < 0) {
+        const reason = this.#prefixByte(chunk[offset++] ?? 0)
+        if (reason === undefined) continue
+        this.#salvaged = frames
+        return (this.#violation = Either.left(reason))
+      }
+      const missing = this.#length - this.#bodyBytes
+      const piece = chunk.subarray(offset, offset + missing)
+      offset += piece.length
+      if (piece.length === this.#length) frames.push(piece)
+      else {
+        this.#pieces.add(piece, missing)
+        this.#bodyBytes += piece.length
+        if (this.#bodyBytes < this.#length) break
+        frames.push(this.#pieces.take(this.#length))
+      }
+      this.#next()
+    }
+    return Either.right(frames)
+  }
+
+  beforeViolation(): ReadonlyArray<Uint8Array> {
+    return this.#salvaged
+  }
+
+  pendingBytes(): number {
+    return this.#prefixBytes + Math.max(0, this.#bodyBytes)
+  }
+
+  #prefixByte(byte: number): string | undefined {
+    const max = this.#maxPayloadBytes
+    this.#length += (byte & 127) * 128 ** this.#prefixBytes
+    this.#prefixBytes++
+    if (this.#length > max) return `a frame of more than ${max} bytes`
+    if (byte < 128) {
+      if (byte === 0 && this.#prefixBytes > 1) return "a length prefix that is longer than it needs to be"
+      this.#bodyBytes = 0
+    } else if (this.#prefixBytes >= prefixLength(max))
+      return `a length prefix of more than ${prefixLength(max)} bytes, for frames of at most ${max}`
+    return undefined
+  }
+
+  #next(): void {
+    this.#prefixBytes = 0
+    this.#length = 0
+    this.#bodyBytes = -1
+  }
+}
+
 /**
  * A decoder that refuses payloads of more than `maxPayloadBytes`, and prefixes that are longer than they need to be.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const makeDecoder = (maxPayloadBytes: number): Decoder => {
-  const maxPrefix = prefixLength(maxPayloadBytes)
-  let prefixBytes = 0
-  let length = 0
-  let bodyBytes = -1
-  const pieces = new Pieces()
-  let violation: Either.Either<never, string> | undefined
-  let salvaged: ReadonlyArray<Uint8Array> = []
-
-  const prefixByte = (byte: number): string | undefined => {
-    length += (byte & 127) * 128 ** prefixBytes
-    prefixBytes++
-    if (length > maxPayloadBytes) return `a frame of more than ${maxPayloadBytes} bytes`
-    if (byte < 128) {
-      if (byte === 0 && prefixBytes > 1) return "a length prefix that is longer than it needs to be"
-      bodyBytes = 0
-    } else if (prefixBytes >= maxPrefix)
-      return `a length prefix of more than ${maxPrefix} bytes, for frames of at most ${maxPayloadBytes}`
-    return undefined
-  }
-
-  const next = (): void => {
-    prefixBytes = 0
-    length = 0
-    bodyBytes = -1
-  }
-
-  const push: Decoder["push"] = (chunk) => {
-    if (violation !== undefined) return violation
-    const frames: Array<Uint8Array> = []
-    let offset = 0
-    while (offset < chunk.length || bodyBytes === length) {
-      if (bodyBytes < 0) {
-        const reason = prefixByte(chunk[offset++] ?? 0)
-        if (reason === undefined) continue
-        salvaged = frames
-        return (violation = Either.left(reason))
-      }
-      const piece = chunk.subarray(offset, offset + length - bodyBytes)
-      offset += piece.length
-      if (piece.length === length) frames.push(piece)
-      else {
-        pieces.add(piece, length - bodyBytes)
-        bodyBytes += piece.length
-        if (bodyBytes < length) break
-        frames.push(pieces.take(length))
-      }
-      next()
-    }
-    return Either.right(frames)
-  }
-
-  return {
-    push,
-    beforeViolation: () => salvaged,
-    pendingBytes: () => prefixBytes + Math.max(0, bodyBytes)
-  }
-}
+export const makeDecoder = (maxPayloadBytes: number): Decoder => new PayloadDecoder(maxPayloadBytes)

@@ -63,6 +63,11 @@ export interface Channel {
    * did), `ProtocolViolationError` (framing broken or a frame over the limit).
    */
   readonly receive: Effect.Effect<ReadonlyArray<Uint8Array>, ChannelError>
+  /**
+   * In place of a fiber that waits in `receive`: calls back once, when `receive` would not wait any more; at once if it would not
+   * now. Who listened before is called no more.
+   */
+  readonly listen: (onReadable: () => void) => void
   /** Waits for the end of the stream in both directions and says how it came. */
   readonly ended: Effect.Effect<ChannelEnd>
   /**

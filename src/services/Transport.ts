@@ -122,6 +122,11 @@ export interface Link {
   readonly changes: Stream.Stream<LinkState>
   /** Takes everything that has happened since the last call, at least one event. Left untaken, it holds the peer back. */
   readonly take: Effect.Effect<ReadonlyArray<LinkEvent>>
+  /**
+   * Has the reader called whenever there is something to take, at once if there is already, so that none need wait in a fiber for it. There
+   * is one reader: who listened before is called no more.
+   */
+  readonly listen: (onEvents: () => void) => void
   /** What has happened since and waits to be taken; changes nothing. */
   readonly peek: () => ReadonlyArray<LinkEvent>
   /** Makes an idle link dial, and one that backs off dial at once. A closed one stays closed. */

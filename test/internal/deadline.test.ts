@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { makeDeadline } from "../../src/internal/deadline.ts"
+import { Deadline } from "../../src/internal/deadline.ts"
 import { makeClockwork } from "../../src/internal/timers.ts"
 import { makeWrongClock } from "../support/wrongClock.ts"
 
@@ -11,9 +11,7 @@ describe("a deadline", () => {
     const clock = yield* makeWrongClock
     let passed = 0
     const clockwork = yield* clock.within(makeClockwork)
-    const deadline = makeDeadline(
-      yield* clockwork.within(yield* Effect.scope),
-      Duration.millis(50),
+    const deadline = new Deadline(yield* clockwork.within(yield* Effect.scope), Duration.millis(50), () =>
       Effect.sync(() => void passed++)
     )
     return { clock, deadline, passed: () => passed }

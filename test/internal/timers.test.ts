@@ -11,7 +11,7 @@ import { makeClockwork } from "../../src/internal/timers.ts"
 const scene = Effect.gen(function* () {
   const rung: Array<number> = []
   const timers = yield* (yield* makeClockwork).within(yield* Effect.scope)
-  const alarm = timers.make(Effect.sync(() => void rung.push(timers.clock.unsafeCurrentTimeMillis())))
+  const alarm = timers.make(() => Effect.sync(() => void rung.push(timers.clock.unsafeCurrentTimeMillis())))
   const setAt = (time: number) => alarm.setIn(time - timers.clock.unsafeCurrentTimeMillis())
   return { alarm, rung, setAt }
 })
@@ -83,7 +83,7 @@ describe("timers of one clockwork", () => {
     const slept: Array<Duration.Duration> = []
     return Effect.gen(function* () {
       const timers = yield* (yield* makeClockwork).within(yield* Effect.scope)
-      timers.make(Effect.dieMessage("it is early")).setIn(6e-14)
+      timers.make(() => Effect.dieMessage("it is early")).setIn(6e-14)
       yield* Effect.repeatN(Effect.yieldNow(), 100)
       assert.deepStrictEqual(slept.map(Duration.format), ["1ns"])
     }).pipe(Effect.withClock(standing(slept)))
@@ -95,7 +95,7 @@ describe("timers of one clockwork", () => {
       const timers = yield* (yield* makeClockwork).within(yield* Effect.scope)
       const set = (at: number) =>
         timers
-          .make(Effect.sync(() => void rung.push(`${at} at ${timers.clock.unsafeCurrentTimeMillis()}`)))
+          .make(() => Effect.sync(() => void rung.push(`${at} at ${timers.clock.unsafeCurrentTimeMillis()}`)))
           .setIn(at - timers.clock.unsafeCurrentTimeMillis())
       for (const at of [50, 10, 40, 10, 30, 20]) set(at)
       yield* TestClock.adjust("45 millis")
@@ -111,14 +111,14 @@ describe("timers of one clockwork", () => {
       const done = yield* Deferred.make<void>()
       const rung: Array<string> = []
       const timers = yield* (yield* makeClockwork).within(yield* Effect.scope)
-      const slow = timers.make(
+      const slow = timers.make(() =>
         Effect.zipRight(
           Effect.sync(() => void rung.push("slow")),
           Deferred.await(done)
         )
       )
       slow.setIn(10)
-      timers.make(Effect.sync(() => void rung.push("other"))).setIn(20)
+      timers.make(() => Effect.sync(() => void rung.push("other"))).setIn(20)
       yield* TestClock.adjust("20 millis")
       slow.setIn(10)
       yield* TestClock.adjust("20 millis")
@@ -137,8 +137,8 @@ describe("timers of one clockwork", () => {
       const timers = yield* clockwork.within(scope)
       const interrupted = yield* Deferred.make<void>()
       const forever = Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
-      timers.make(forever).setIn(10)
-      const later = timers.make(Effect.sync(() => void rung.push("later")))
+      timers.make(() => forever).setIn(10)
+      const later = timers.make(() => Effect.sync(() => void rung.push("later")))
       later.setIn(20)
       yield* TestClock.adjust("10 millis")
       yield* Scope.close(scope, Exit.void)
@@ -152,7 +152,7 @@ describe("timers of one clockwork", () => {
   it.scoped("are watched by one fiber, however many there are", () =>
     Effect.gen(function* () {
       const timers = yield* (yield* makeClockwork).within(yield* Effect.scope)
-      for (let at = 1000; at < 2000; at += 1) timers.make(Effect.void).setIn(at)
+      for (let at = 1000; at < 2000; at += 1) timers.make(() => Effect.void).setIn(at)
       yield* TestClock.adjust("1 millis")
       assert.isBelow((yield* TestClock.sleeps()).length, 3)
     })

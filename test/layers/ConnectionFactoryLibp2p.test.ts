@@ -176,6 +176,24 @@ const both = <E>(name: string, test: (kind: Kind) => Effect.Effect<void, E, Scop
 describe("ConnectionFactoryLibp2p", () => {
   describe("channels", () => {
     both(
+      "call back who listens: for frames, for what is there already, and for the end",
+      Effect.fn(function* (kind) {
+        const { far, near } = yield* pair(kind)
+        const heard = Effect.async<void>((resume) => far.listen(() => resume(Effect.void)))
+        const first = yield* Effect.fork(heard)
+        yield* near.send(Frame.encode([text("one")]))
+        yield* Fiber.join(first)
+        yield* heard
+        assert.deepStrictEqual(yield* far.receive, [text("one")])
+        const last = yield* Effect.fork(heard)
+        yield* near.close
+        yield* Fiber.join(last)
+        assert.strictEqual((yield* Effect.flip(far.receive))._tag, "StreamClosedError")
+        yield* heard
+      })
+    )
+
+    both(
       "carry frames both ways and know their ends",
       Effect.fn(function* (kind) {
         const { bob, far, near } = yield* pair(kind)

@@ -225,6 +225,44 @@ describe("ConnectionFactoryMemory", () => {
       )
     )
 
+    it.effect("calls back who listens, once: for frames, for what is there already, and for the end", () =>
+      onNetwork(
+        Effect.gen(function* () {
+          const { far, near } = yield* joined()
+          const calls: Array<string> = []
+          far.listen(() => void calls.push("replaced"))
+          far.listen(() => void calls.push("arrival"))
+          yield* say(near, "one")
+          yield* say(near, "two")
+          yield* settle
+          assert.deepStrictEqual(calls, ["arrival"])
+          far.listen(() => void calls.push("there"))
+          assert.deepStrictEqual(calls, ["arrival", "there"])
+          assert.deepStrictEqual(yield* hear(far), ["one", "two"])
+          far.listen(() => void calls.push("end"))
+          yield* near.close
+          yield* settle
+          assert.deepStrictEqual(calls, ["arrival", "there", "end"])
+          assert.strictEqual((yield* Effect.flip(far.receive))._tag, "StreamClosedError")
+        })
+      )
+    )
+
+    it.effect("makes room while somebody listens as it does while somebody receives", () =>
+      onNetwork(
+        Effect.gen(function* () {
+          const { far, near } = yield* joined()
+          const large = frames(bytes(10_000))
+          const heard = yield* Effect.async<void>((resume) => far.listen(() => resume(Effect.void))).pipe(Effect.fork)
+          yield* settle
+          for (let i = 0; i < large.length; i += 100) yield* near.send(large.subarray(i, i + 100))
+          yield* Fiber.join(heard)
+          assert.deepStrictEqual(yield* far.receive, [bytes(10_000)])
+        }),
+        { window: 256 }
+      )
+    )
+
     it.effect("keeps the bytes of a send that is interrupted", () =>
       onNetwork(
         Effect.gen(function* () {

@@ -128,7 +128,7 @@ export const make = Effect.fnUntraced(function* (input: Options.Given, ours: Rea
     if (isStopped) throw stoppedReason()
     const channel = adopt(stream, connection)
     const accept = Effect.acquireRelease(Effect.succeed(channel), (it) => it.close)
-    if (incoming.unsafeOffer({ peerId: channel.peerId, accept, refuse: channel.abort })) return
+    if (incoming.unsafeOffer({ peerId: channel.peerId, accept, refuse: (error) => channel.abort(error) })) return
     throw new Error("too many incoming channels wait")
   }
   const shutDown = Effect.gen(function* () {

@@ -14,26 +14,6 @@ const overhead = 128
 const much = 32_768
 
 /**
- * Frames in order for one reader, then a failure.
- *
- * @internal
- */
-export interface Inbox<E> {
-  /** Whether so much lies here that no more should be read. */
-  readonly isFull: () => boolean
-  /**
-   * Takes what has arrived. While the inbox is full it stays as it came: taken apart, frames of a few bytes would occupy
-   * many times what the peer sent.
-   */
-  readonly push: (chunks: Iterable<Uint8Array>) => void
-  /** What the reader gets after the last frame, as it is then; the first one counts. */
-  readonly fail: (error: () => E) => void
-  readonly clear: () => void
-  /** Takes all frames there are, at least one. Interruption loses nothing. */
-  readonly take: Effect.Effect<ReadonlyArray<Uint8Array>, E>
-}
-
-/**
  * @internal
  */
 export interface Options {
@@ -52,89 +32,115 @@ export interface Options {
 }
 
 /**
- * An empty inbox.
+ * Frames in order for one reader, then a failure.
  *
  * @internal
  */
-export const make = <E>({ decoder, later, limit, onRoom, onViolation }: Options): Inbox<E> => {
-  type Take = Effect.Effect<ReadonlyArray<Uint8Array>, E>
-  let frames: Array<Uint8Array> = []
-  let size = 0
-  let undecoded: Array<Uint8Array> = []
-  let failure: Effect.Effect<never, E> | undefined
-  let reader: ((take: Take) => void) | undefined
-  let isPutOff = false
+export class Inbox<E> {
+  readonly #options: Options
+  #frames: Array<Uint8Array> = []
+  #size = 0
+  /** What has arrived while there was no room for its frames. */
+  #undecoded: Array<Uint8Array> | undefined
+  #failure: (() => E) | undefined
+  #reader: (() => void) | undefined
+  #isPutOff = false
 
-  const isFull = () => size >= limit
-  const hold = (more: ReadonlyArray<Uint8Array>) => {
-    for (const frame of more) {
-      frames.push(frame)
-      size += frame.byteLength + overhead
-    }
+  constructor(options: Options) {
+    this.#options = options
   }
-  const empty = () => {
-    frames = []
-    size = 0
+
+  /** Whether so much lies here that no more should be read. */
+  get isFull(): boolean {
+    return this.#size >= this.#options.limit
   }
-  const decode = () => {
-    let decoded = 0
-    for (const chunk of undecoded) {
-      if (isFull()) break
-      decoded += 1
-      const found = decoder.push(chunk)
-      if (Either.isRight(found)) {
-        hold(found.right)
-        continue
-      }
-      hold(decoder.beforeViolation())
-      undecoded = []
-      return onViolation(found.left)
-    }
-    undecoded = undecoded.slice(decoded)
+
+  /** Takes all frames there are, at least one. Interruption loses nothing. */
+  get take(): Effect.Effect<ReadonlyArray<Uint8Array>, E> {
+    return Effect.suspend(() => this.#takeNow())
   }
-  const wake = () => {
-    const waiting = reader
-    reader = undefined
-    waiting?.(take)
+
+  /**
+   * Takes what has arrived. While the inbox is full it stays as it came: taken apart, frames of a few bytes would occupy
+   * many times what the peer sent.
+   */
+  push(chunks: Iterable<Uint8Array>): void {
+    const undecoded = (this.#undecoded ??= [])
+    for (const chunk of chunks) undecoded.push(chunk)
+    this.#decode()
+    if (this.#frames.length === 0 || this.#reader === undefined) return
+    if (this.#size < much || this.isFull) return this.#wake()
+    if (this.#isPutOff) return
+    this.#isPutOff = true
+    this.#options.later(() => {
+      this.#isPutOff = false
+      if (this.#frames.length > 0) this.#wake()
+    })
   }
-  const take: Take = Effect.suspend(() => {
-    if (frames.length > 0) {
-      const taken = frames
-      empty()
-      decode()
-      if (!isFull()) onRoom()
+
+  /** What the reader gets after the last frame, as it is then; the first one counts. */
+  fail(error: () => E): void {
+    this.#failure ??= error
+    this.#wake()
+  }
+
+  clear(): void {
+    this.#empty()
+    this.#undecoded = undefined
+  }
+
+  /** Calls back once, when there is something to take or to fail with; at once if there is already. */
+  listen(onReadable: () => void): void {
+    if (this.#frames.length > 0 || this.#failure !== undefined) onReadable()
+    else this.#reader = onReadable
+  }
+
+  #takeNow(): Effect.Effect<ReadonlyArray<Uint8Array>, E> {
+    if (this.#frames.length > 0) {
+      const taken = this.#frames
+      this.#empty()
+      this.#decode()
+      if (!this.isFull) this.#options.onRoom()
       return Effect.succeed(taken)
     }
-    return (
-      failure ??
-      Effect.async<ReadonlyArray<Uint8Array>, E>((resume) => {
-        // Nothing to undo when it is interrupted: who is woken then looks at nothing, and the next one finds what there is.
-        reader = resume
-      })
-    )
-  })
-  return {
-    isFull,
-    push: (chunks) => {
-      for (const chunk of chunks) undecoded.push(chunk)
-      decode()
-      if (frames.length === 0 || reader === undefined) return
-      if (size < much || isFull()) return wake()
-      if (isPutOff) return
-      isPutOff = true
-      later(() => {
-        isPutOff = false
-        if (frames.length > 0) wake()
-      })
-    },
-    fail: (error) => {
-      failure ??= Effect.failSync(error)
-      wake()
-    },
-    clear: () => {
-      empty()
-      undecoded = []
-    },
-    take
+    if (this.#failure !== undefined) return Effect.failSync(this.#failure)
+    // Nothing to undo when it is interrupted: who is woken then looks at nothing, and the next one finds what there is.
+    return Effect.async((resume) => this.listen(() => resume(this.take)))
+  }
+
+  #decode(): void {
+    const undecoded = this.#undecoded ?? []
+    let decoded = 0
+    for (const chunk of undecoded) {
+      if (this.isFull) break
+      decoded += 1
+      const found = this.#options.decoder.push(chunk)
+      if (Either.isRight(found)) {
+        this.#hold(found.right)
+        continue
+      }
+      this.#hold(this.#options.decoder.beforeViolation())
+      this.#undecoded = undefined
+      return this.#options.onViolation(found.left)
+    }
+    this.#undecoded = decoded === undecoded.length ? undefined : undecoded.slice(decoded)
+  }
+
+  #hold(more: ReadonlyArray<Uint8Array>): void {
+    for (const frame of more) {
+      this.#frames.push(frame)
+      this.#size += frame.byteLength + overhead
+    }
+  }
+
+  #empty(): void {
+    this.#frames = []
+    this.#size = 0
+  }
+
+  #wake(): void {
+    const reader = this.#reader
+    this.#reader = undefined
+    reader?.()
   }
 }

@@ -54,7 +54,7 @@ export const reader = (isKnown: (protocol: string) => boolean): ((chunk: Uint8Ar
   }
   const hearSlice = (part: Uint8Array): Standing => {
     const pushed = frames.push(part)
-    for (const line of Either.getOrElse(pushed, frames.beforeViolation)) {
+    for (const line of Either.getOrElse(pushed, () => frames.beforeViolation())) {
       const standing = hear(line)
       if (standing !== "open") return standing
     }

@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import type { Deadline } from "../../internal/deadline.ts"
@@ -29,8 +28,6 @@ export interface Converser extends Sender, Receiver {
   readonly gapDeadline: Deadline
   /** Passes when settled messages have waited for long enough to be removed from the store. */
   readonly tidy: Deadline
-  /** Tells those who wait for the answer to a redemption that none will come. */
-  readonly rejectRedemptions: (why: OutcomeUnknownError | NetworkStoppedError) => void
   /** What was taken from the link and comes after what is being worked on. */
   behind: ReadonlyArray<LinkEvent>
   /** Whether the store may get a record of another peer. */
@@ -96,7 +93,7 @@ export const tellKernel = (
 export const expectAnswer = ({ core, link, redemptions }: Converser): void => {
   const { channel, window } = core
   if (channel?.extended !== true) return
-  link.expect(channel.number, SendWindow.inFlight(window) > 0 || redemptions.isAwaited())
+  link.expect(channel.number, SendWindow.inFlight(window) > 0 || redemptions.isAwaited)
 }
 
 /**

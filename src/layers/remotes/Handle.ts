@@ -1,22 +1,23 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { RemotePendingError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
-import { makeDeadline } from "../../internal/deadline.ts"
+import { Deadline } from "../../internal/deadline.ts"
+import type { Roster } from "../../internal/onCall.ts"
 import type { Clockwork } from "../../internal/timers.ts"
-import { Signal } from "../../internal/signal.ts"
 import type { KernelPort } from "../../services/KernelPort.ts"
 import type { Receipt, RemoteHandleService, RemoteStatus } from "../../services/RemoteHandle.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { RemoteStore, StoredRedemption } from "../../services/RemoteStore.ts"
 import type { Link } from "../../services/Transport.ts"
-import { makeGiveUp } from "./abandoning.ts"
+import { giveUp } from "./abandoning.ts"
 import { makeAcceptTimes } from "./acceptTimes.ts"
-import { makeAdmission } from "./admission.ts"
+import { Admission } from "./admission.ts"
 import type { Committer } from "./committer.ts"
 import { endConversation } from "./Conversation.ts"
 import type { Converser } from "./Converser.ts"
@@ -25,9 +26,9 @@ import type { Core } from "./Core.ts"
 import { suppressEcho } from "./echoes.ts"
 import { makeExpiring } from "./expiring.ts"
 import { watchForGiveUp } from "./givingUp.ts"
-import { runLoops } from "./loops.ts"
+import { makeLoops } from "./loops.ts"
 import { makePacer } from "./pacing.ts"
-import { makeRedemptions } from "./redemptions.ts"
+import { Redemptions } from "./redemptions.ts"
 import { removeRemote } from "./removing.ts"
 import { idleUntil } from "./retiring.ts"
 import { waitingMessages } from "./room.ts"
@@ -48,6 +49,7 @@ export interface HandleOptions {
   readonly config: Options
   readonly committer: Committer
   readonly clockwork: Clockwork
+  readonly roster: Roster
   readonly mayRecord: () => boolean
   /** What the peer was asked for before. */
   readonly redemptions: ReadonlyArray<StoredRedemption>
@@ -89,22 +91,30 @@ const suppressed: Receipt = { seq: 0, acknowledged: Effect.void }
 export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const { committer, config, core, identity, link, port, store } = options
   const { peerId } = core
-  const awake = new Signal(true)
-  const admission = makeAdmission(core, config)
-  const { makeRoom } = admission
-  const news = yield* PubSub.sliding<void>(1)
+  const admission = new Admission(core, config)
+  const makeRoom = () => admission.makeRoom()
+  /** Not made before somebody watches. */
+  let news: PubSub.PubSub<void> | undefined
   let stopped = false
 
-  const wake = () => awake.raise()
-  const timers = yield* options.clockwork.within(yield* Effect.scope)
+  const scope = yield* Effect.scope
+  const timers = yield* options.clockwork.within(scope)
   const { clock } = timers
   const acceptTimes = makeAcceptTimes(core, clock)
-  const tally = yield* makeTally(core)
+  const tally = makeTally(core)
   const notify = () => {
-    tally()
-    news.unsafeOffer(undefined)
+    tally.count()
+    news?.unsafeOffer(undefined)
     options.changed()
   }
+  const loops = makeLoops({
+    converser: () => converser,
+    roster: options.roster,
+    link,
+    waiting: () => watch.waiting,
+    forget: options.forget
+  })
+  const { wake } = loops
   const participant = makeParticipant(core, store, () => {
     acceptTimes.note()
     lookForExpired()
@@ -135,37 +145,20 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     isStopped: () => stopped
   })
 
-  const redemptions = makeRedemptions({
-    core,
-    store,
-    config,
-    found: options.redemptions,
-    onAwaited: () => expectAnswer(converser),
-    ask: submitQuestion
-  })
-  const rejectRedemptions = redemptions.reject
+  const asking = { core, store, config, onAwaited: () => expectAnswer(converser), ask: submitQuestion }
+  const redemptions = new Redemptions(asking, options.redemptions)
 
-  const ackDeadline = makeDeadline(
-    timers,
-    Duration.times(config.ackTimeout, 0.5),
-    Effect.suspend(() => onAckDeadline(converser, wake))
-  )
-  const delayedAck = makeDeadline(
-    timers,
-    config.ackDelay,
+  const ackDeadline = new Deadline(timers, Duration.times(config.ackTimeout, 0.5), () => onAckDeadline(converser, wake))
+  const delayedAck = new Deadline(timers, config.ackDelay, () =>
     Effect.sync(() => {
       if (core.channel !== undefined) core.channel.ackDue = true
       wake()
     })
   )
-  const gapDeadline = makeDeadline(
-    timers,
-    config.gapTimeout,
-    Effect.suspend(() => (core.channel === undefined ? Effect.void : link.remind(core.channel.number)))
+  const gapDeadline = new Deadline(timers, config.gapTimeout, () =>
+    core.channel === undefined ? Effect.void : link.remind(core.channel.number)
   )
-  const tidy = makeDeadline(
-    timers,
-    tidyDelay,
+  const tidy = new Deadline(timers, tidyDelay, () =>
     Effect.catchAll(store.transaction(store.enlist(participant)), (error) =>
       core.gone ? Effect.void : Effect.logWarning("settled messages stay in the store for now", error)
     )
@@ -188,26 +181,28 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     wake,
     notify,
     makeRoom,
-    rejectRedemptions,
     behind: [],
     mayRecord: options.mayRecord,
     settleNow: () => settleNow(converser)
   }
 
-  const giveUpIf = makeGiveUp(converser)
+  const giveUpIf = (reason: string, isDue: () => boolean) => giveUp(converser, reason, isDue)
   const watch = yield* watchForGiveUp({ core, link, timers, policy: config.giveUp, giveUp: giveUpIf })
 
-  yield* Effect.addFinalizer(() =>
+  const end = Effect.zipRight(
+    loops.end,
     Effect.sync(() => {
       stopped = true
       endConversation(core.conversation, new NetworkStoppedError())
-      rejectRedemptions(new NetworkStoppedError())
+      redemptions.reject(new NetworkStoppedError())
       admission.stop()
+      tally.end()
     })
   )
+  yield* Scope.addFinalizer(scope, end)
   lookForExpired()
-  tally()
-  yield* runLoops({ converser, awake, waiting: watch.waiting, forget: options.forget })
+  tally.count()
+  loops.begin()
 
   const deliver: RemoteHandleService["deliver"] = (delivery, { expiresIn } = {}) =>
     delivery._tag === "BringOutYourDead" && !stopped && !core.gone
@@ -231,10 +226,12 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     lostByPeer: core.lostByPeer
   }))
 
+  const watched = Effect.map(PubSub.sliding<void>(1), (made) => Stream.fromPubSub((news ??= made)))
+
   const handle: RemoteHandleService = {
     peerId,
     deliver,
-    redeemOcapUrl: redemptions.redeem,
+    redeemOcapUrl: (url) => redemptions.redeem(url),
     giveUp: (reason) =>
       Effect.zipLeft(
         giveUpIf(reason, () => true),
@@ -243,15 +240,17 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     status,
     // Not made before somebody asks: a kernel with many peers would have as many streams that nobody reads.
     get changes() {
-      return Stream.merge(Stream.void, Stream.merge(newest(link.changes), Stream.fromPubSub(news))).pipe(
+      return Stream.merge(Stream.void, Stream.merge(newest(link.changes), Stream.unwrap(watched))).pipe(
         Stream.mapEffect(() => status)
       )
     }
   }
-  const removal = { core, store, port, questions: redemptions.unanswered, forget: options.forget }
+  const removal = { core, store, port, questions: (now: number) => redemptions.unanswered(now), forget: options.forget }
   const actor: HandleActor = {
     handle,
-    remove: Effect.asVoid(removeRemote({ ...removal, reason: "it was removed", mayGo: Effect.succeed(true) })),
+    get remove() {
+      return Effect.asVoid(removeRemote({ ...removal, reason: "it was removed", mayGo: Effect.succeed(true) }))
+    },
     expire: (after) =>
       removeRemote({
         ...removal,

@@ -8,33 +8,36 @@ import { tellKernel } from "./Converser.ts"
 import { stageEnding } from "./staging.ts"
 
 /**
- * Makes what ends a conversation by this side's decision, if `isDue` still holds once the store is ours: what is pending becomes
- * dead letters, and whoever waits is told.
+ * Ends a conversation by this side's decision, if `isDue` still holds once the store is ours: what is pending becomes dead letters,
+ * and whoever waits is told.
  *
  * @internal
  */
-export const makeGiveUp = ({ core, link, makeRoom, participant, port, rejectRedemptions, store }: Converser) => {
+export const giveUp = Effect.fn("RemoteHandle.giveUp")(function* (
+  converser: Converser,
+  reason: string,
+  isDue: () => boolean
+) {
+  const { core, link, makeRoom, participant, port, redemptions, store } = converser
   const { peerId } = core
-  return Effect.fn("RemoteHandle.giveUp")(function* (reason: string, isDue: () => boolean) {
-    const why = new GivenUpError({ peerId, reason })
-    const pending = SendWindow.pending(core.window) > 0
-    const done = yield* store.transaction(
-      Effect.gen(function* () {
-        if (!isDue()) return false
-        yield* store.enlist(participant)
-        const at = yield* Clock.currentTimeMillis
-        yield* stageEnding(core, store, { why, reason: "GivenUp", detail: reason, epoch: undefined, at })
-        core.staged.after.push(() => rejectRedemptions(why))
-        yield* tellKernel(store, port, peerId, why)
-        return true
-      })
-    )
-    if (!done) return
-    makeRoom()
-    // The next handshake tells a peer of ours from which number on it may expect something again.
-    if (pending && core.channel?.extended === true) {
-      const cause = new HandshakeError({ peerId, reason: "messages were given up; the session is stated anew" })
-      yield* link.drop(core.channel.number, cause)
-    }
-  })
-}
+  const why = new GivenUpError({ peerId, reason })
+  const pending = SendWindow.pending(core.window) > 0
+  const done = yield* store.transaction(
+    Effect.gen(function* () {
+      if (!isDue()) return false
+      yield* store.enlist(participant)
+      const at = yield* Clock.currentTimeMillis
+      yield* stageEnding(core, store, { why, reason: "GivenUp", detail: reason, epoch: undefined, at })
+      core.staged.after.push(() => redemptions.reject(why))
+      yield* tellKernel(store, port, peerId, why)
+      return true
+    })
+  )
+  if (!done) return
+  makeRoom()
+  // The next handshake tells a peer of ours from which number on it may expect something again.
+  if (pending && core.channel?.extended === true) {
+    const cause = new HandshakeError({ peerId, reason: "messages were given up; the session is stated anew" })
+    yield* link.drop(core.channel.number, cause)
+  }
+})

@@ -9,126 +9,131 @@ import { roomTaken, unacknowledged } from "./room.ts"
 import * as Reserve from "./Reserve.ts"
 import type { Placed } from "./staging.ts"
 
+type Place = "free" | "reserve"
+
 /**
  * Lets messages in while there is room for them.
  *
  * @internal
  */
-export interface Admission {
+export class Admission {
+  readonly #core: Core
+  readonly #config: Options
+  /** There only while somebody waits. */
+  #room: Effect.Latch | undefined
+  #isStopped = false
+
+  constructor(core: Core, config: Options) {
+    this.#core = core
+    this.#config = config
+    Reserve.takeFound(core.reserve, {
+      through: core.window.next - 1,
+      messages: Math.max(0, SendWindow.pending(core.window) - config.maxPendingMessages),
+      bytes: Math.max(0, core.pendingBytes - config.maxPendingBytes)
+    })
+  }
+
   /**
    * Runs `commit` once there is room for a message of `size` bytes; only the wait for room can be interrupted. With the option
    * `overflow: "fail"` it does not wait but fails.
    */
-  readonly enter: <E>(
+  enter<E>(
     lane: Room.Lane,
     size: number,
     commit: Effect.Effect<Placed, E>
-  ) => Effect.Effect<Placed, E | ResourceLimitError | NetworkStoppedError>
+  ): Effect.Effect<Placed, E | ResourceLimitError | NetworkStoppedError> {
+    return Effect.uninterruptibleMask((restore) => {
+      const attempt = (): Effect.Effect<Placed, E | ResourceLimitError | NetworkStoppedError> => {
+        if (this.#isStopped) return Effect.fail(new NetworkStoppedError())
+        const place = this.#take(lane, size)
+        if (place === "free" || place === "reserve") return this.#entered(place, size, commit)
+        if (this.#config.overflow === "fail") return Effect.fail(this.#refusal(place))
+        this.#room ??= Effect.unsafeMakeLatch(false)
+        return Effect.flatMap(restore(this.#room.await), attempt)
+      }
+      return attempt()
+    })
+  }
+
   /** What stands against a message of `size` bytes in the open transaction. */
-  readonly objectionInTurn: (lane: Room.Lane, size: number) => ResourceLimitError | undefined
+  objectionInTurn(lane: Room.Lane, size: number): ResourceLimitError | undefined {
+    const open = unacknowledged(this.#core)
+    const messages = open.messages + this.#core.staged.bodies.length
+    const bytes = open.bytes + this.#core.staged.bytes
+    const limit = Room.admitInTurn(this.#config, { ...this.#load, messages, bytes }, lane, size)
+    if (limit === "free" || limit === "reserve") return undefined
+    const most = Room.hardLimits(this.#config, lane)
+    if (limit === "pendingMessages") return new ResourceLimitError({ limit, current: messages, max: most.messages })
+    if (limit === "pendingBytes") return new ResourceLimitError({ limit, current: bytes, max: most.bytes })
+    return undefined
+  }
+
   /** There may be room: who waits looks again. */
-  readonly makeRoom: () => void
+  makeRoom(): void {
+    this.#room?.unsafeOpen()
+    this.#room = undefined
+  }
+
   /** Nothing is let in any more, and who waits is told. */
-  readonly stop: () => void
-}
+  stop(): void {
+    this.#isStopped = true
+    this.makeRoom()
+  }
 
-/**
- * @internal
- */
-export const makeAdmission = (core: Core, config: Options): Admission => {
-  const room = Effect.unsafeMakeLatch(true)
-  const { reserve } = core
-  let stopped = false
+  get #load(): Room.Load {
+    const { pendingBytes, reserve, reservedBytes, reservedMessages } = this.#core
+    return {
+      messages: roomTaken(this.#core) + reservedMessages,
+      bytes: pendingBytes + reservedBytes,
+      reservedMessages: reserve.messages,
+      reservedBytes: reserve.bytes
+    }
+  }
 
-  Reserve.takeFound(reserve, {
-    through: core.window.next - 1,
-    messages: Math.max(0, SendWindow.pending(core.window) - config.maxPendingMessages),
-    bytes: Math.max(0, core.pendingBytes - config.maxPendingBytes)
-  })
-
-  const makeRoom = () => room.unsafeOpen()
-
-  const load = (): Room.Load => ({
-    messages: roomTaken(core) + core.reservedMessages,
-    bytes: core.pendingBytes + core.reservedBytes,
-    reservedMessages: reserve.messages,
-    reservedBytes: reserve.bytes
-  })
-
-  const refusal = (limit: "pendingMessages" | "pendingBytes") =>
-    limit === "pendingMessages"
-      ? new ResourceLimitError({ limit, current: load().messages, max: config.maxPendingMessages })
-      : new ResourceLimitError({ limit, current: load().bytes, max: config.maxPendingBytes })
-
-  type Place = "free" | "reserve"
+  #refusal(limit: "pendingMessages" | "pendingBytes"): ResourceLimitError {
+    const { bytes, messages } = this.#load
+    return limit === "pendingMessages"
+      ? new ResourceLimitError({ limit, current: messages, max: this.#config.maxPendingMessages })
+      : new ResourceLimitError({ limit, current: bytes, max: this.#config.maxPendingBytes })
+  }
 
   /** Takes room for a message, or says what it lacks. */
-  const takeRoom = (lane: Room.Lane, size: number): Place | "pendingMessages" | "pendingBytes" => {
-    const place = Room.admit(config, load(), lane, size)
+  #take(lane: Room.Lane, size: number): Room.Admission {
+    const place = Room.admit(this.#config, this.#load, lane, size)
     if (place === "free" || place === "reserve") {
-      core.reservedMessages += 1
-      core.reservedBytes += size
-      if (place === "reserve") Reserve.take(reserve, size)
+      this.#core.reservedMessages += 1
+      this.#core.reservedBytes += size
+      if (place === "reserve") Reserve.take(this.#core.reserve, size)
     }
     return place
   }
 
+  #entered<E>(place: Place, size: number, commit: Effect.Effect<Placed, E>): Effect.Effect<Placed, E> {
+    return Effect.matchCauseEffect(commit, {
+      onFailure: (cause) => {
+        this.#leave(place, size, undefined)
+        return Effect.failCause(cause)
+      },
+      onSuccess: (placed) => {
+        this.#leave(place, size, placed)
+        return Effect.succeed(placed)
+      }
+    })
+  }
+
   /** The message is among what is pending now, or it is not to be. */
-  const leave = (place: Place, size: number, placed: Placed | undefined): void => {
+  #leave(place: Place, size: number, placed: Placed | undefined): void {
+    const core = this.#core
     core.reservedMessages -= 1
     core.reservedBytes -= size
     if (place === "reserve") {
       if (placed?.conversation === core.conversation && placed.seq > core.window.settled) {
-        Reserve.number(reserve, placed.seq, size)
+        Reserve.number(core.reserve, placed.seq, size)
       } else {
-        Reserve.giveBack(reserve, size)
-        makeRoom()
+        Reserve.giveBack(core.reserve, size)
+        this.makeRoom()
       }
     }
-    if (Room.admit(config, load(), "ordinary", 0) === "free") makeRoom()
-  }
-
-  const enter: Admission["enter"] = <E>(lane: Room.Lane, size: number, commit: Effect.Effect<Placed, E>) =>
-    Effect.uninterruptibleMask((restore) => {
-      const entered = (place: Place) =>
-        Effect.matchCauseEffect(commit, {
-          onFailure: (cause) => {
-            leave(place, size, undefined)
-            return Effect.failCause(cause)
-          },
-          onSuccess: (placed) => {
-            leave(place, size, placed)
-            return Effect.succeed(placed)
-          }
-        })
-      const attempt = (): Effect.Effect<Placed, E | ResourceLimitError | NetworkStoppedError> => {
-        if (stopped) return Effect.fail(new NetworkStoppedError())
-        const place = takeRoom(lane, size)
-        if (place === "free" || place === "reserve") return entered(place)
-        if (config.overflow === "fail") return Effect.fail(refusal(place))
-        room.unsafeClose()
-        return Effect.flatMap(restore(room.await), attempt)
-      }
-      return attempt()
-    })
-
-  return {
-    enter,
-    objectionInTurn: (lane, size) => {
-      const open = unacknowledged(core)
-      const messages = open.messages + core.staged.bodies.length
-      const bytes = open.bytes + core.staged.bytes
-      const limit = Room.admitInTurn(config, { ...load(), messages, bytes }, lane, size)
-      if (limit === "free" || limit === "reserve") return undefined
-      const most = Room.hardLimits(config, lane)
-      if (limit === "pendingMessages") return new ResourceLimitError({ limit, current: messages, max: most.messages })
-      if (limit === "pendingBytes") return new ResourceLimitError({ limit, current: bytes, max: most.bytes })
-      return undefined
-    },
-    makeRoom,
-    stop: () => {
-      stopped = true
-      makeRoom()
-    }
+    if (Room.admit(this.#config, this.#load, "ordinary", 0) === "free") this.makeRoom()
   }
 }

@@ -73,19 +73,20 @@ export const makeExpiring = ({
     if (at === undefined) alarm.unset()
     else alarm.setIn(Math.max(0, at - timers.clock.unsafeCurrentTimeMillis()))
   }
-  const ring = Effect.matchEffect(expire(core, store, participant), {
-    onSuccess: (ended) => {
-      look()
-      onEnded()
-      return ended === 0
-        ? Effect.void
-        : Effect.logWarning(`messages that were not sent before their deadline: ${ended}`)
-    },
-    onFailure: (error) => {
-      alarm.setIn(pause)
-      return Effect.logWarning("messages that have expired cannot be ended yet", error)
-    }
-  })
-  const alarm = timers.make(ring)
+  const alarm = timers.make(() =>
+    Effect.matchEffect(expire(core, store, participant), {
+      onSuccess: (ended) => {
+        look()
+        onEnded()
+        return ended === 0
+          ? Effect.void
+          : Effect.logWarning(`messages that were not sent before their deadline: ${ended}`)
+      },
+      onFailure: (error) => {
+        alarm.setIn(pause)
+        return Effect.logWarning("messages that have expired cannot be ended yet", error)
+      }
+    })
+  )
   return look
 }

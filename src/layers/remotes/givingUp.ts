@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { StoreError } from "../../errors/StoreError.ts"
-import { makeDeadline } from "../../internal/deadline.ts"
+import { Deadline } from "../../internal/deadline.ts"
 import { monotonic } from "../../internal/monotonic.ts"
 import type { Timers } from "../../internal/timers.ts"
 import * as GiveUp from "../../protocol/GiveUp.ts"
@@ -85,7 +85,7 @@ export const watchForGiveUp = Effect.fnUntraced(function* ({
     )
   // A state seen twice is no attempt that failed.
   const waiting = Effect.suspend(() => note(eventOf(seen, seen)))
-  const deadline = makeDeadline(timers, Duration.millis(policy._tag === "After" ? policy.millis : 0), waiting)
+  const deadline = new Deadline(timers, Duration.millis(policy._tag === "After" ? policy.millis : 0), () => waiting)
 
   const rest = Effect.suspend(() => note("Rest"))
 

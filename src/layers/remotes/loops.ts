@@ -2,46 +2,59 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { ProtocolViolationError } from "../../errors/ConnectionError.ts"
 import { andThen } from "../../internal/atOnce.ts"
-import { endlessly } from "../../internal/endless.ts"
-import type { Signal } from "../../internal/signal.ts"
+import { OnCall, type Roster } from "../../internal/onCall.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
+import type { Link } from "../../services/Transport.ts"
 import type { Converser } from "./Converser.ts"
 import { converse } from "./conversing.ts"
 import { isForgettable } from "./Core.ts"
 import { flush } from "./sending.ts"
 
 /**
+ * What is done for a handle, while there is something to do.
+ *
+ * @internal
+ */
+export interface Loops {
+  /** There may be something to write. */
+  readonly wake: () => void
+  /** From here on the link is read. */
+  readonly begin: () => void
+  readonly end: Effect.Effect<void>
+}
+
+/**
  * @internal
  */
 export interface LoopOptions {
-  readonly converser: Converser
-  /** Open when there may be something to write. */
-  readonly awake: Signal
+  /** Complete once the loops begin. */
+  readonly converser: () => Converser
+  readonly roster: Roster
+  readonly link: Link
   /** To be run when something is pending and no channel is open. */
-  readonly waiting: Effect.Effect<void>
+  readonly waiting: () => Effect.Effect<void>
   /** Called when the peer is gone and left nothing behind. */
   readonly forget: () => void
 }
 
-const makeWriter = ({ awake, converser, waiting }: LoopOptions) => {
+const write = (converser: Converser, waiting: () => Effect.Effect<void>): Effect.Effect<void> => {
   const { core, link } = converser
-  const wantChannel = Effect.zipRight(waiting, link.want)
-  return Effect.flatMap(awake.wait, () => {
-    awake.lower()
-    if (core.channel !== undefined) return flush(converser)
-    return SendWindow.pending(core.window) === 0 ? Effect.void : wantChannel
-  })
+  if (core.channel !== undefined) return flush(converser)
+  return SendWindow.pending(core.window) === 0 ? Effect.void : Effect.zipRight(waiting(), link.want)
 }
 
-const makeReader = ({ converser, forget }: LoopOptions) => {
+const read = (converser: Converser, forget: () => void): Effect.Effect<void> => {
   const { core, link } = converser
   const look = (): Effect.Effect<void> => {
-    if (core.channel !== undefined || link.peek().length > 0 || !isForgettable(core)) return Effect.void
+    if (link.peek().length > 0) return read(converser, forget)
+    if (core.channel !== undefined || !isForgettable(core)) return Effect.void
     forget()
     // What the link tells from here on is for who comes next.
     return Effect.never
   }
-  return Effect.flatMap(link.take, (events) => andThen(converse(converser, events), look))
+  return link.peek().length === 0
+    ? Effect.void
+    : Effect.flatMap(link.take, (events) => andThen(converse(converser, events), look))
 }
 
 /** A bug in here must not end the conversation: the channel is dropped, and the next one brings again what was in hand. */
@@ -57,17 +70,25 @@ const recover = ({ core, link }: Converser, cause: Cause.Cause<never>) =>
   })
 
 /**
- * Runs the reader and the writer of a handle until the scope closes.
+ * Makes the reader and the writer of a handle; each has a fiber while it has something to do.
  *
  * @internal
  */
-export const runLoops = (options: LoopOptions) =>
-  Effect.forEach(
-    [makeReader(options), makeWriter(options)],
-    (loop) =>
-      Effect.forkScoped(endlessly(Effect.catchAllCause(endlessly(loop), (cause) => recover(options.converser, cause)))),
-    { discard: true }
-  ).pipe(
-    // Around both, so that they share what it takes up.
-    Effect.annotateLogs({ package: "effect-remotes", module: "RemoteHandle", peer: options.converser.core.peerId })
-  )
+export const makeLoops = ({ converser, forget, link, roster, waiting }: LoopOptions): Loops => {
+  const label = { package: "effect-remotes", module: "RemoteHandle", peer: link.peerId }
+  const loop = (work: () => Effect.Effect<void>) => {
+    const again = (): Effect.Effect<void> =>
+      Effect.catchAllCause(Effect.suspend(work), (cause) => Effect.flatMap(recover(converser(), cause), again))
+    return new OnCall(roster, label, again)
+  }
+  const reader = loop(() => read(converser(), forget))
+  const writer = loop(() => write(converser(), waiting))
+  return {
+    wake: () => writer.call(),
+    begin: () => {
+      link.listen(() => reader.call())
+      writer.call()
+    },
+    end: Effect.zipRight(writer.end, reader.end)
+  }
+}

@@ -15,7 +15,7 @@ import { settle } from "./settling.ts"
 import { stageEnding } from "./staging.ts"
 
 const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Opened" }>) => {
-  const { core, participant, port, rejectRedemptions, store } = converser
+  const { core, participant, port, redemptions, store } = converser
   const {
     incarnationId,
     verdict: { _tag, epoch }
@@ -34,7 +34,7 @@ const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Op
           const at = yield* Clock.currentTimeMillis
           yield* stageEnding(core, store, { why, reason, detail: why.message, epoch, at })
           core.staged.incarnationId = incarnationId
-          core.staged.after.push(() => rejectRedemptions(why))
+          core.staged.after.push(() => redemptions.reject(why))
           yield* tellKernel(store, port, peerId, why)
         })
       )

@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { makeDeadline } from "../../internal/deadline.ts"
+import { Deadline } from "../../internal/deadline.ts"
 import type { Timers } from "../../internal/timers.ts"
 import { monotonic } from "../../internal/monotonic.ts"
 import * as Rate from "../../protocol/Rate.ts"
@@ -31,14 +31,14 @@ export const makePacer = (timers: Timers, maxMessagesPerSecond: number, wake: ()
   const rate = Rate.perSecond(maxMessagesPerSecond)
   const { clock } = timers
   const pause = Duration.millis(Math.max(shortestPause, Math.ceil(1000 / maxMessagesPerSecond)))
-  const due = makeDeadline(timers, pause, Effect.sync(wake))
+  const due = new Deadline(timers, pause, () => Effect.sync(wake))
   let state = Rate.empty
   const pacer: Pacer = {
     allowance: () => Rate.allowance(rate, state, monotonic(clock)),
     charge: (messages) => {
       state = Rate.charge(rate, state, monotonic(clock), messages)
     },
-    wakeLater: due.armOnce
+    wakeLater: () => due.armOnce()
   }
   return pacer
 }

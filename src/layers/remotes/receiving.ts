@@ -31,7 +31,7 @@ export interface Receiver {
   readonly identity: RemoteIdentity["Type"]
   readonly participant: Participant
   readonly config: Options
-  readonly redemptions: Pick<Redemptions, "answer" | "isAwaited">
+  readonly redemptions: Pick<Redemptions, "answer" | "isAwaited" | "reject">
 }
 
 interface Refused {

@@ -28,31 +28,12 @@ interface Asked {
 }
 
 /**
- * What a peer was asked for, in this life of the kernel or one before it.
- *
- * @internal
- */
-export interface Redemptions {
-  readonly redeem: RemoteHandleService["redeemOcapUrl"]
-  /** Takes the peer's answer, in the transaction of its receipt. */
-  readonly answer: (content: Extract<Content, { _tag: "RedeemUrlReply" }>) => Effect.Effect<void, StoreError>
-  /** Tells those who wait that no answer will come. What is on record goes with the conversation (`stageEnding`). */
-  readonly reject: (why: OutcomeUnknownError | NetworkStoppedError) => void
-  /** How many answers somebody waits for, or may ask for after a crash, at this time (ms since the Unix epoch). */
-  readonly unanswered: (now: number) => number
-  /** Whether anybody waits for an answer of the peer's. */
-  readonly isAwaited: () => boolean
-}
-
-/**
  * @internal
  */
 export interface RedemptionOptions {
   readonly core: Core
   readonly store: RemoteStore["Type"]
   readonly config: Options
-  /** What is on record. */
-  readonly found: ReadonlyArray<StoredRedemption>
   /** Somebody begins to wait, or waits no longer. */
   readonly onAwaited: () => void
   /** Sends a request in one transaction with what `along` does there. */
@@ -77,52 +58,138 @@ const digestOf = (url: string): Effect.Effect<string> =>
     return Effect.map(digest instanceof Uint8Array ? Effect.succeed(digest) : Effect.promise(() => digest), hex)
   })
 
+const isOver = ({ stored, waiters }: Asked, now: number): boolean => waiters.size === 0 && stored.expiresAt <= now
+
+const settle = (one: Asked, answer: Answer): void => {
+  one.answer ??= answer
+  for (const waiter of one.waiters) Deferred.unsafeDone(waiter, Effect.succeed(one.answer))
+}
+
 /**
+ * What a peer was asked for, in this life of the kernel or one before it.
+ *
  * Redemptions are on record from the transaction that sends the request until the answer is given to who asked: after a crash,
  * whoever asks for the same URL joins the request that is under way, and the answer is never given to anybody else.
  *
  * @internal
  */
-export const makeRedemptions = ({ ask, config, core, found, onAwaited, store }: RedemptionOptions): Redemptions => {
-  const { peerId } = core
-  const timeout = Duration.times(config.ackTimeout, config.redemptionRetries + 1)
-  const asked = new Map<string, Asked>(
-    found.map((stored) => [stored.replyKey, { stored, waiters: new Set(), answer: stored.answer }])
-  )
+export class Redemptions {
+  readonly #options: RedemptionOptions
+  readonly #asked = new Map<string, Asked>()
 
-  const isOver = ({ stored, waiters }: Asked, now: number) => waiters.size === 0 && stored.expiresAt <= now
+  constructor(options: RedemptionOptions, found: ReadonlyArray<StoredRedemption>) {
+    this.#options = options
+    for (const stored of found) {
+      this.#asked.set(stored.replyKey, { stored, waiters: new Set(), answer: stored.answer })
+    }
+  }
+
+  redeem(url: OcapUrl): ReturnType<RemoteHandleService["redeemOcapUrl"]> {
+    return Effect.gen(this, function* () {
+      const { core, store } = this.#options
+      if (yield* store.inTransaction) {
+        return yield* Effect.dieMessage("redeemOcapUrl waits for the peer, so it cannot run inside of a transaction")
+      }
+      const { peerId } = core
+      const timeout = this.#timeout
+      const { answer, one } = yield* Effect.timeoutFail(this.#question(url), {
+        duration: timeout,
+        onTimeout: () => new RedemptionTimeoutError({ peerId, timeout })
+      })
+      yield* this.#forget(one)
+      return answer.ok ? answer.value : yield* new RedemptionRefusedError({ peerId, reason: answer.value })
+    }).pipe(Effect.withSpan("RemoteHandle.redeemOcapUrl"))
+  }
+
+  /** Takes the peer's answer, in the transaction of its receipt. */
+  answer({ ok, replyKey, value }: Extract<Content, { _tag: "RedeemUrlReply" }>): Effect.Effect<void, StoreError> {
+    return Effect.gen(this, function* () {
+      const { core, store } = this.#options
+      const one = this.#asked.get(replyKey)
+      if (one === undefined) return yield* Effect.logDebug("the answer to an unknown redemption is ignored")
+      if (isOver(one, yield* Clock.currentTimeMillis)) {
+        core.staged.after.push(() => this.#asked.delete(replyKey))
+        yield* store.removeRedemption(core.peerId, replyKey)
+        return yield* Effect.logWarning("the answer to a redemption came too late and is ignored")
+      }
+      core.staged.after.push(() => settle(one, { ok, value }))
+      yield* store.putRedemption({ ...one.stored, answer: { ok, value } })
+    })
+  }
+
+  /** How many answers somebody waits for, or may ask for after a crash, at this time (ms since the Unix epoch). */
+  unanswered(now: number): number {
+    const isOpen = (it: Asked) => it.waiters.size > 0 || (it.answer === undefined && it.stored.expiresAt > now)
+    return [...this.#asked.values()].filter(isOpen).length
+  }
+
+  /** Tells those who wait that no answer will come. What is on record goes with the conversation (`stageEnding`). */
+  reject(why: OutcomeUnknownError | NetworkStoppedError): void {
+    for (const { waiters } of this.#asked.values()) {
+      for (const waiter of waiters) Deferred.unsafeDone(waiter, Effect.fail(why))
+    }
+    this.#asked.clear()
+  }
+
+  /** Whether anybody waits for an answer of the peer's. */
+  get isAwaited(): boolean {
+    for (const { answer, waiters } of this.#asked.values()) if (answer === undefined && waiters.size > 0) return true
+    return false
+  }
+
+  get #timeout(): Duration.Duration {
+    const { ackTimeout, redemptionRetries } = this.#options.config
+    return Duration.times(ackTimeout, redemptionRetries + 1)
+  }
 
   /** Takes what is over off the record, in the transaction of a new request. */
-  const sweep = (now: number) =>
-    Effect.forEach(
-      [...asked.values()].filter((it) => isOver(it, now)),
+  #sweep(now: number): Effect.Effect<void, StoreError> {
+    const { core, store } = this.#options
+    return Effect.forEach(
+      [...this.#asked.values()].filter((it) => isOver(it, now)),
       ({ stored: { replyKey } }) => {
-        core.staged.after.push(() => asked.delete(replyKey))
-        return store.removeRedemption(peerId, replyKey)
+        core.staged.after.push(() => this.#asked.delete(replyKey))
+        return store.removeRedemption(core.peerId, replyKey)
       },
       { discard: true }
     )
+  }
 
-  const askAnew = (url: OcapUrl, urlDigest: string, now: number) =>
-    Effect.gen(function* () {
-      const current = [...asked.values()].filter((it) => !isOver(it, now)).length
+  #question(url: OcapUrl) {
+    return Effect.gen(this, function* () {
+      const urlDigest = yield* digestOf(url)
+      const now = yield* Clock.currentTimeMillis
+      const isSame = ({ stored }: Asked) => stored.urlDigest === urlDigest && stored.expiresAt > now
+      const underWay = [...this.#asked.values()].find(isSame)
+      const one = underWay ?? (yield* this.#askAnew(url, urlDigest, now))
+      return { one, answer: yield* this.#answerTo(one) }
+    })
+  }
+
+  #askAnew(url: OcapUrl, urlDigest: string, now: number) {
+    return Effect.gen(this, function* () {
+      const { ask, core, store } = this.#options
+      const { peerId } = core
+      const current = [...this.#asked.values()].filter((it) => !isOver(it, now)).length
       if (current >= maxRedemptions) {
         return yield* new ResourceLimitError({ limit: "redemptions", current, max: maxRedemptions })
       }
       const replyKey = yield* makeReplyKey
-      const expiresAt = now + Duration.toMillis(timeout)
+      const expiresAt = now + Duration.toMillis(this.#timeout)
       const stored: StoredRedemption = { peerId, replyKey, urlDigest, expiresAt, answer: undefined }
       const one: Asked = { stored, waiters: new Set(), answer: undefined }
       const record = Effect.suspend(() => {
-        core.staged.after.push(() => asked.set(replyKey, one))
+        core.staged.after.push(() => this.#asked.set(replyKey, one))
         return store.putRedemption(stored)
       })
-      yield* ask({ _tag: "RedeemUrl", url, replyKey }, Effect.zipRight(sweep(now), record))
+      yield* ask({ _tag: "RedeemUrl", url, replyKey }, Effect.zipRight(this.#sweep(now), record))
       return one
     })
+  }
 
-  const answerTo = (one: Asked) =>
-    Effect.suspend(() => {
+  #answerTo(one: Asked) {
+    const { onAwaited } = this.#options
+    return Effect.suspend(() => {
       if (one.answer !== undefined) return Effect.succeed(one.answer)
       return Effect.flatMap(Deferred.make<Answer, OutcomeUnknownError | NetworkStoppedError>(), (waiter) => {
         one.waiters.add(waiter)
@@ -136,69 +203,17 @@ export const makeRedemptions = ({ ask, config, core, found, onAwaited, store }: 
         )
       })
     })
+  }
 
   /** The answer is given to who asked; what comes next is another question. */
-  const forget = ({ stored: { replyKey } }: Asked) =>
-    Effect.suspend(() =>
-      asked.delete(replyKey)
-        ? Effect.catchAll(store.removeRedemption(peerId, replyKey), (error) =>
+  #forget({ stored: { replyKey } }: Asked): Effect.Effect<void> {
+    const { core, store } = this.#options
+    return Effect.suspend(() =>
+      this.#asked.delete(replyKey)
+        ? Effect.catchAll(store.removeRedemption(core.peerId, replyKey), (error) =>
             Effect.logWarning("an answered redemption stays on record until it expires", error)
           )
         : Effect.void
     )
-
-  const question = (url: OcapUrl) =>
-    Effect.gen(function* () {
-      const urlDigest = yield* digestOf(url)
-      const now = yield* Clock.currentTimeMillis
-      const underWay = [...asked.values()].find(
-        ({ stored }) => stored.urlDigest === urlDigest && stored.expiresAt > now
-      )
-      const one = underWay ?? (yield* askAnew(url, urlDigest, now))
-      return { one, answer: yield* answerTo(one) }
-    })
-
-  const redeem = Effect.fn("RemoteHandle.redeemOcapUrl")(function* (url: OcapUrl) {
-    if (yield* store.inTransaction) {
-      return yield* Effect.dieMessage("redeemOcapUrl waits for the peer, so it cannot run inside of a transaction")
-    }
-    const { answer, one } = yield* Effect.timeoutFail(question(url), {
-      duration: timeout,
-      onTimeout: () => new RedemptionTimeoutError({ peerId, timeout })
-    })
-    yield* forget(one)
-    return answer.ok ? answer.value : yield* new RedemptionRefusedError({ peerId, reason: answer.value })
-  })
-
-  const settle = (one: Asked, answer: Answer): void => {
-    one.answer ??= answer
-    for (const waiter of one.waiters) Deferred.unsafeDone(waiter, Effect.succeed(one.answer))
-  }
-
-  return {
-    redeem,
-    answer: ({ ok, replyKey, value }) =>
-      Effect.gen(function* () {
-        const one = asked.get(replyKey)
-        if (one === undefined) return yield* Effect.logDebug("the answer to an unknown redemption is ignored")
-        if (isOver(one, yield* Clock.currentTimeMillis)) {
-          core.staged.after.push(() => asked.delete(replyKey))
-          yield* store.removeRedemption(peerId, replyKey)
-          return yield* Effect.logWarning("the answer to a redemption came too late and is ignored")
-        }
-        core.staged.after.push(() => settle(one, { ok, value }))
-        yield* store.putRedemption({ ...one.stored, answer: { ok, value } })
-      }),
-    unanswered: (now) => {
-      const open = (it: Asked) => it.waiters.size > 0 || (it.answer === undefined && it.stored.expiresAt > now)
-      return [...asked.values()].filter(open).length
-    },
-    reject: (why) => {
-      for (const { waiters } of asked.values()) {
-        for (const waiter of waiters) Deferred.unsafeDone(waiter, Effect.fail(why))
-      }
-      asked.clear()
-    },
-    isAwaited: () => [...asked.values()].some(({ answer, waiters }) => answer === undefined && waiters.size > 0)
   }
 }

@@ -210,7 +210,10 @@ const copy = (staged: Staged): (() => Staged) => {
  * @internal
  */
 export const makeParticipant = (core: Core, store: Store, wake: () => void): Participant => ({
-  prepare: prepare(core, store),
+  // Made when it is needed: few of a kernel's remotes are in a transaction at any time.
+  get prepare() {
+    return prepare(core, store)
+  },
   committed: () => commit(core, wake),
   rolledBack: () => {
     dropDeadlines(core.staged.deadlines)

@@ -1,10 +1,9 @@
-import * as Effect from "effect/Effect"
 import { metrics } from "../transport/metrics.ts"
 import type { Core } from "./Core.ts"
 import { waitingMessages } from "./room.ts"
 
 /**
- * Keeps what is pending for a peer in the sums over all remotes, until the scope ends. To be called when something may have
+ * Keeps what is pending for a peer in the sums over all remotes, until it ends. `count` is to be called when something may have
  * changed; it costs two comparisons if nothing has.
  *
  * @internal
@@ -18,8 +17,8 @@ export const makeTally = (core: Core) => {
     messages = nowMessages
     bytes = nowBytes
   }
-  return Effect.acquireRelease(
-    Effect.sync(() => () => count(waitingMessages(core), core.pendingBytes)),
-    () => Effect.sync(() => count(0, 0))
-  )
+  return {
+    count: () => count(waitingMessages(core), core.pendingBytes),
+    end: () => count(0, 0)
+  }
 }

@@ -2,164 +2,187 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberMap from "effect/FiberMap"
 import * as Scope from "effect/Scope"
+import type { Tasks } from "../../internal/tasks.ts"
 import type * as LinkMachine from "../../protocol/LinkMachine.ts"
+import type { PeerId } from "../../protocol/PeerId.ts"
+import type { StoreError } from "../../errors/StoreError.ts"
 import type { LinkError } from "../../services/Transport.ts"
-import type { Greeted } from "./greeting.ts"
+import type { Greeted, Speaker } from "./greeting.ts"
 import { answer, greet } from "./greeting.ts"
-import type { Candidate, Incoming, LinkOptions, Ready } from "./linkActor.ts"
+import type { Candidate, Incoming, LinkGround, Ready } from "./linkActor.ts"
 import { discard } from "./linkActor.ts"
 import { failed } from "./linkFailure.ts"
 import { metrics } from "./metrics.ts"
-import { makeRestartGuard } from "./restartGuard.ts"
+import { RestartGuard } from "./restartGuard.ts"
 
 type Command<Tag extends LinkMachine.Command["_tag"]> = Extract<LinkMachine.Command, { readonly _tag: Tag }>
+
+/**
+ * The link that the attempts are made for.
+ *
+ * @internal
+ */
+export interface AttemptsOwner {
+  readonly peerId: PeerId
+  readonly hints: ReadonlyArray<string>
+  /** Waits until there is room for what a channel brings. */
+  readonly room: Effect.Effect<void>
+  tell(event: LinkMachine.Event): Effect.Effect<void>
+  onReady(token: number, ready: Ready): Effect.Effect<void>
+}
+
+const takeOut = <A>(map: Map<number, A>, key: number): A | undefined => {
+  const value = map.get(key)
+  map.delete(key)
+  return value
+}
+
+const discardAll = (candidates: Iterable<Candidate>) =>
+  Effect.forEach(candidates, (left) => discard(left, "the network stops"), { discard: true })
 
 /**
  * What leads to a greeted channel and takes time, each under the token that the machine gave it.
  *
  * @internal
  */
-export interface Attempts {
-  readonly dial: (command: Command<"Dial">) => Effect.Effect<void>
-  readonly greet: (command: Command<"Greet">) => Effect.Effect<void>
-  readonly answer: (command: Command<"Answer">) => Effect.Effect<void>
-  readonly refuse: (command: Command<"Refuse">) => Effect.Effect<void>
-  readonly wait: (command: Command<"Wait">) => Effect.Effect<void>
-  readonly cancel: (command: Command<"Cancel">) => Effect.Effect<void>
+export class Attempts {
+  readonly #owner: AttemptsOwner
+  readonly #ground: LinkGround
+  readonly #tasks: Tasks
+  readonly #guard = new RestartGuard()
+  readonly #dialed = new Map<number, Candidate>()
+  readonly #incoming = new Map<number, Incoming>()
+  #incomings = 0
+  /**
+   * The same for every handshake of the link, whoever else is removed meanwhile, so that what the first of them said can still be put on
+   * record. The link to who is removed ends with its record.
+   */
+  #introduction: string | undefined
+
+  constructor(owner: AttemptsOwner, ground: LinkGround, tasks: Tasks) {
+    this.#owner = owner
+    this.#ground = ground
+    this.#tasks = tasks
+  }
+
+  dial({ token }: Command<"Dial">): Effect.Effect<void> {
+    return this.#run(token, this.#dial(token))
+  }
+
+  greet(command: Command<"Greet">): Effect.Effect<void> {
+    const candidate = takeOut(this.#dialed, command.token)
+    if (candidate === undefined) return Effect.void
+    const timeout = this.#ground.config.handshakeTimeout
+    const greeting = greet(this.#speaker, candidate.channel, { ...command, timeout })
+    return this.#run(command.token, this.#handOver(command.token, candidate, greeting))
+  }
+
+  answer(command: Command<"Answer">): Effect.Effect<void> {
+    const hailed = takeOut(this.#incoming, command.incoming)
+    if (hailed === undefined) return Effect.void
+    const timeout = this.#ground.config.handshakeTimeout
+    const answering = answer(this.#speaker, hailed.channel, { ...hailed, timeout })
+    return this.#run(command.token, this.#handOver(command.token, hailed, answering))
+  }
+
+  refuse(command: Command<"Refuse">): Effect.Effect<void> {
+    const refused = takeOut(this.#incoming, command.incoming)
+    return refused === undefined ? Effect.void : discard(refused, command.reason)
+  }
+
+  wait({ millis, token }: Command<"Wait">): Effect.Effect<void> {
+    return this.#run(token, Effect.delay(this.#owner.tell({ _tag: "Due", token }), Duration.millis(millis)))
+  }
+
+  cancel({ token }: Command<"Cancel">): Effect.Effect<void> {
+    return Effect.flatMap(this.#tasks.cancel(token), () => {
+      const candidate = takeOut(this.#dialed, token)
+      return candidate === undefined ? Effect.void : discard(candidate, "superseded")
+    })
+  }
+
   /** Keeps a channel that the peer opened until it is answered or refused; the number that it goes by. */
-  readonly keep: (incoming: Incoming) => number
+  keep(hailed: Incoming): number {
+    this.#incomings += 1
+    this.#incoming.set(this.#incomings, hailed)
+    return this.#incomings
+  }
+
   /** Whether there is a channel of the peer's that is neither answered nor refused. */
-  readonly isHailed: () => boolean
-  /** Lets go of all channels that are neither. */
-  readonly abandon: Effect.Effect<void>
-}
+  get isHailed(): boolean {
+    return this.#incoming.size > 0
+  }
 
-interface Options extends Pick<LinkOptions, "config" | "doorkeeper" | "factory" | "peerId" | "speaker"> {
-  /** What the attempts live in. */
-  readonly scope: Scope.Scope
-  readonly work: FiberMap.FiberMap<number>
-  readonly hints: () => ReadonlyArray<string>
-  /** Waits until there is room for what a channel brings. */
-  readonly room: Effect.Effect<void>
-  readonly tell: (event: LinkMachine.Event) => Effect.Effect<void>
-  readonly onReady: (token: number, ready: Ready) => Effect.Effect<void>
-}
-
-/**
- * The same for every handshake of the link, whoever else is removed meanwhile, so that what the first of them said can still be put on
- * record. The link to who is removed ends with its record.
- */
-const once = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-  let known: Effect.Effect<A> | undefined
-  return Effect.suspend(
-    (): Effect.Effect<A, E> =>
-      known ??
-      Effect.tap(effect, (value) => {
-        known = Effect.succeed(value)
-      })
-  )
-}
-
-/**
- * @internal
- */
-export const makeAttempts = Effect.fnUntraced(function* (options: Options) {
-  const { config, doorkeeper, factory, peerId, scope, tell, work } = options
-  const introduction = once(options.speaker.introduction(peerId))
-  const speaker = { ...options.speaker, introduction: () => introduction }
-  const checkRestarts = makeRestartGuard(yield* Effect.clock, config.maxIncarnationChangesPerMinute)
-  const dialed = new Map<number, Candidate>()
-  const incoming = new Map<number, Incoming>()
-  let incomings = 0
+  /** Lets go of all channels that are not greeted. */
+  get abandon(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.zipRight(discardAll(this.#incoming.values()), discardAll(this.#dialed.values())))
+  }
 
   /** Runs what takes time under its token; what it fails with is told to the machine. */
-  const run = (token: number, effect: Effect.Effect<void, LinkError>) =>
-    effect.pipe(
+  #run(token: number, effect: Effect.Effect<void, LinkError>): Effect.Effect<void> {
+    const attempt = effect.pipe(
       Effect.catchAll((error) => {
         metrics.failure(error._tag)
-        return tell(failed(token, error))
+        return this.#owner.tell(failed(token, error))
       }),
       Effect.tapErrorCause((cause) =>
         Cause.isInterruptedOnly(cause) ? Effect.void : Effect.logError("a link attempt died", cause)
-      ),
-      (it) => FiberMap.run(work, token, it),
-      Effect.asVoid
+      )
     )
+    return this.#tasks.run(token, attempt)
+  }
 
-  const dialing = Effect.suspend(() => {
-    metrics.dials()
-    return factory.dial(peerId, options.hints())
-  }).pipe(Effect.withSpan("Transport.dial", { attributes: { peer: peerId } }))
-  const free = Effect.sync(() => doorkeeper.free(peerId))
-  const dial = (token: number) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
+  #dial(token: number): Effect.Effect<void, LinkError> {
+    const { doorkeeper, scope } = this.#ground
+    const { peerId } = this.#owner
+    const free = Effect.sync(() => doorkeeper.free(peerId))
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen(this, function* () {
         const refusal = doorkeeper.reserve(peerId)
         if (refusal !== undefined) return yield* refusal
         const candidateScope = yield* Scope.fork(scope, { _tag: "Sequential" })
-        const channel = yield* restore(Scope.extend(dialing, candidateScope)).pipe(
+        const channel = yield* restore(Scope.extend(this.#dialing, candidateScope)).pipe(
           Effect.onError(() => Effect.zipRight(free, Scope.close(candidateScope, Exit.void)))
         )
         // Its place is free when the end of the channel begins, not when it is complete.
         yield* Scope.addFinalizer(candidateScope, free)
-        dialed.set(token, { channel, scope: candidateScope })
-        yield* tell({ _tag: "Dialed", token })
+        this.#dialed.set(token, { channel, scope: candidateScope })
+        yield* this.#owner.tell({ _tag: "Dialed", token })
       })
     )
+  }
+
+  get #dialing() {
+    return Effect.suspend(() => {
+      metrics.dials()
+      return this.#ground.factory.dial(this.#owner.peerId, this.#owner.hints)
+    }).pipe(Effect.withSpan("Transport.dial", { attributes: { peer: this.#owner.peerId } }))
+  }
 
   /** Hands a greeted channel over to the actor; closes it when the handshake fails or is cancelled. */
-  const handOver = (token: number, candidate: Candidate, greeting: Effect.Effect<Greeted, LinkError>) =>
-    Effect.uninterruptibleMask((restore) =>
-      restore(Effect.zipLeft(Effect.tap(greeting, checkRestarts), options.room)).pipe(
+  #handOver(token: number, candidate: Candidate, greeting: Effect.Effect<Greeted, LinkError>) {
+    const { clockwork, config } = this.#ground
+    const checked = Effect.tap(greeting, (greeted) =>
+      this.#guard.check(clockwork.clock, config.maxIncarnationChangesPerMinute, greeted)
+    )
+    return Effect.uninterruptibleMask((restore) =>
+      restore(Effect.zipLeft(checked, this.#owner.room)).pipe(
         Effect.onError(() => discard(candidate, "no handshake")),
-        Effect.flatMap((greeted) => options.onReady(token, { ...candidate, greeted }))
+        Effect.flatMap((greeted) => this.#owner.onReady(token, { ...candidate, greeted }))
       )
     )
-
-  const takeOut = <A>(map: Map<number, A>, key: number): A | undefined => {
-    const value = map.get(key)
-    map.delete(key)
-    return value
   }
-  const discardAll = (candidates: Iterable<Candidate>) =>
-    Effect.forEach(candidates, (left) => discard(left, "the network stops"), { discard: true })
 
-  const attempts: Attempts = {
-    dial: ({ token }) => run(token, dial(token)),
-    greet: (command) =>
-      Effect.suspend(() => {
-        const candidate = takeOut(dialed, command.token)
-        if (candidate === undefined) return Effect.void
-        const greeting = greet(speaker, candidate.channel, { ...command, timeout: config.handshakeTimeout })
-        return run(command.token, handOver(command.token, candidate, greeting))
-      }),
-    answer: (command) =>
-      Effect.suspend(() => {
-        const hailed = takeOut(incoming, command.incoming)
-        if (hailed === undefined) return Effect.void
-        const answering = answer(speaker, hailed.channel, { ...hailed, timeout: config.handshakeTimeout })
-        return run(command.token, handOver(command.token, hailed, answering))
-      }),
-    refuse: (command) =>
-      Effect.suspend(() => {
-        const refused = takeOut(incoming, command.incoming)
-        return refused === undefined ? Effect.void : discard(refused, command.reason)
-      }),
-    wait: ({ millis, token }) => run(token, Effect.delay(tell({ _tag: "Due", token }), Duration.millis(millis))),
-    cancel: ({ token }) =>
-      Effect.flatMap(FiberMap.remove(work, token), () => {
-        const candidate = takeOut(dialed, token)
-        return candidate === undefined ? Effect.void : discard(candidate, "superseded")
-      }),
-    keep: (hailed) => {
-      incomings += 1
-      incoming.set(incomings, hailed)
-      return incomings
-    },
-    isHailed: () => incoming.size > 0,
-    abandon: Effect.suspend(() => Effect.zipRight(discardAll(incoming.values()), discardAll(dialed.values())))
+  get #speaker(): Speaker {
+    const { speaker } = this.#ground
+    const introduction = (peerId: PeerId): Effect.Effect<string, StoreError> => {
+      const known = this.#introduction
+      if (known !== undefined) return Effect.succeed(known)
+      return Effect.tap(speaker.introduction(peerId), (read) => {
+        this.#introduction = read
+      })
+    }
+    return { ...speaker, introduction }
   }
-  return attempts
-})
+}

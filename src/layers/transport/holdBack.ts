@@ -3,46 +3,52 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { monotonic } from "../../internal/monotonic.ts"
 import * as Rate from "../../protocol/Rate.ts"
+import type { ChannelLimits } from "./channelLimits.ts"
 
-/**
- * @internal
- */
-export interface InboundLimits {
-  readonly maxInboundMessagesPerSecond: number
-  readonly maxInboundBytesPerSecond: number
-}
+type InboundRates = Pick<ChannelLimits, "messageRate" | "byteRate">
 
 /** Shorter than any peer of ours waits before it asks whether we are there. */
 const slice = 150
 
 /**
- * Counts frames and bytes of a peer; the effect that it gives waits until the peer may be read again, and is undefined if it
- * may be at once. Every so often on the way it runs `sign`, so that the peer does not take the pause for a dead path.
+ * Counts frames and bytes of a peer, and holds it back where they are too many.
  *
  * @internal
  */
-export const makeHoldBack = (clock: Clock.Clock, limits: InboundLimits, sign: Effect.Effect<void>) => {
-  const messageRate = Rate.perSecond(limits.maxInboundMessagesPerSecond)
-  const byteRate = Rate.perSecond(limits.maxInboundBytesPerSecond)
-  let messages = Rate.empty
-  let bytes = Rate.empty
+export class HoldBack {
+  readonly #clock: Clock.Clock
+  readonly #rates: InboundRates
+  #messages = Rate.empty
+  #bytes = Rate.empty
 
-  const left = (): number => {
-    const now = monotonic(clock)
-    return Math.max(Rate.wait(messageRate, messages, now), Rate.wait(byteRate, bytes, now))
+  constructor(clock: Clock.Clock, rates: InboundRates) {
+    this.#clock = clock
+    this.#rates = rates
   }
-  const pause: Effect.Effect<void> = Effect.suspend(() => {
-    const millis = left()
-    if (millis === 0) return Effect.void
-    const rest = Effect.sleep(Duration.millis(Math.min(millis, slice)))
-    return Effect.zipRight(millis > slice ? Effect.zipLeft(rest, sign) : rest, pause)
-  })
 
-  return (count: number, size: number): Effect.Effect<void> | undefined => {
-    const now = monotonic(clock)
-    messages = Rate.charge(messageRate, messages, now, count)
-    bytes = Rate.charge(byteRate, bytes, now, size)
-    // What was read is over the limit at most by itself: what is next is not read before it would be within.
-    return left() === 0 ? undefined : pause
+  /** Whether the peer must not be read for a while. What was read is over the limit at most by itself. */
+  charge(count: number, size: number): boolean {
+    const now = monotonic(this.#clock)
+    this.#messages = Rate.charge(this.#rates.messageRate, this.#messages, now, count)
+    this.#bytes = Rate.charge(this.#rates.byteRate, this.#bytes, now, size)
+    return this.#left(now) > 0
+  }
+
+  /**
+   * Waits until the peer may be read again. Every so often on the way it runs `sign`, so that the peer does not take the pause for a
+   * dead path.
+   */
+  pause(sign: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const millis = this.#left(monotonic(this.#clock))
+      if (millis === 0) return Effect.void
+      const rest = Effect.sleep(Duration.millis(Math.min(millis, slice)))
+      return Effect.zipRight(millis > slice ? Effect.zipLeft(rest, sign) : rest, this.pause(sign))
+    })
+  }
+
+  #left(now: number): number {
+    const { byteRate, messageRate } = this.#rates
+    return Math.max(Rate.wait(messageRate, this.#messages, now), Rate.wait(byteRate, this.#bytes, now))
   }
 }

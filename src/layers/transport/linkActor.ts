@@ -1,12 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import type { Roster } from "../../internal/onCall.ts"
 import type { Clockwork } from "../../internal/timers.ts"
 import type { Hello } from "../../protocol/Handshake.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import type { Channel, ConnectionFactory } from "../../services/ConnectionFactory.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
 import type { Link } from "../../services/Transport.ts"
+import type { ChannelLimits } from "./channelLimits.ts"
 import type { Doorkeeper } from "./doorkeeper.ts"
 import type { Greeted, Speaker } from "./greeting.ts"
 
@@ -40,48 +42,24 @@ export interface Ready extends Candidate {
 }
 
 /**
- * What the transport knows of a link beyond what its reader does.
+ * What all links of a transport stand on.
  *
  * @internal
  */
-export interface LinkActor {
-  readonly link: Link
-  readonly hail: (incoming: Incoming) => Effect.Effect<void>
-  /** Adds addresses; whether any of them is new. */
-  readonly addHints: (hints: ReadonlyArray<string>) => boolean
-  readonly close: Effect.Effect<void>
-  readonly reopen: Effect.Effect<void>
-  /** Ends a wait, if the link is in one. */
-  readonly urge: Effect.Effect<void>
-  /** As `urge`, and forgets what is known about failures. */
-  readonly wake: Effect.Effect<void>
-  /** Whether the link rests since so many milliseconds at least, and is nobody's: it was never read. */
-  readonly isStale: (millis: number) => boolean
-  /**
-   * Gives the link back to nobody, if the peer is about to open a channel, or has opened one that nobody has heard of; whether it
-   * is so.
-   */
-  readonly handBack: Effect.Effect<boolean>
-  /** Looks whether the channel is still there; for when the network says that the connection is gone. */
-  readonly check: Effect.Effect<void>
-}
-
-/**
- * Whose link it is, and what it stands on.
- *
- * @internal
- */
-export interface LinkOptions {
-  readonly peerId: PeerId
+export interface LinkGround {
   readonly config: Options
   readonly factory: ConnectionFactory["Type"]
   readonly speaker: Speaker
   readonly doorkeeper: Doorkeeper
   readonly clockwork: Clockwork
-  /** Runs when the first channel comes into service before anybody has read the link. */
+  readonly roster: Roster
+  readonly limits: ChannelLimits
+  /** What their channels live in. */
+  readonly scope: Scope.Scope
+  /** Runs when the first channel of a link comes into service before anybody has read the link. */
   readonly onContact: (link: Link) => Effect.Effect<void>
-  /** Runs when the link comes to rest and nobody has read it yet. */
-  readonly onIdle: Effect.Effect<void>
+  /** Runs when the link to this peer comes to rest and nobody has read it yet. */
+  readonly onIdle: (peerId: PeerId) => Effect.Effect<void>
 }
 
 /**

@@ -10,7 +10,7 @@ import type { OpenChannel } from "./openChannel.ts"
  * @internal
  */
 export const roundTripOf = (current: OpenChannel | undefined): Duration.Duration | undefined => {
-  const smoothed = current?.experience().roundTrip.smoothed
+  const smoothed = current?.experience.roundTrip.smoothed
   return smoothed === undefined ? undefined : Duration.millis(smoothed)
 }
 

@@ -12,17 +12,17 @@ import type { Greeted } from "./greeting.ts"
  *
  * @internal
  */
-export const makeRestartGuard = (clock: Clock.Clock, perMinute: number) => {
-  const rate = Rate.perMinute(perMinute)
-  let restarts = Rate.empty
-  return ({ verdict }: Greeted): Effect.Effect<void, ResourceLimitError> =>
-    Effect.suspend(() => {
-      if (!Session.isEnding(verdict)) return Effect.void
-      const now = monotonic(clock)
-      if (Rate.wait(rate, restarts, now) > 0) {
-        return new ResourceLimitError({ limit: "incarnationChanges", current: rate.max, max: rate.max })
-      }
-      restarts = Rate.charge(rate, restarts, now)
-      return Effect.void
-    })
+export class RestartGuard {
+  #restarts = Rate.empty
+
+  check(clock: Clock.Clock, perMinute: number, { verdict }: Greeted): Effect.Effect<void, ResourceLimitError> {
+    if (!Session.isEnding(verdict)) return Effect.void
+    const rate = Rate.perMinute(perMinute)
+    const now = monotonic(clock)
+    if (Rate.wait(rate, this.#restarts, now) > 0) {
+      return new ResourceLimitError({ limit: "incarnationChanges", current: rate.max, max: rate.max })
+    }
+    this.#restarts = Rate.charge(rate, this.#restarts, now)
+    return Effect.void
+  }
 }

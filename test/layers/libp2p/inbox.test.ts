@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Inbox from "../../../src/layers/libp2p/inbox.ts"
+import { Inbox } from "../../../src/layers/libp2p/inbox.ts"
 import * as Frame from "../../../src/protocol/Frame.ts"
 
 const limit = 4096
@@ -14,13 +14,14 @@ const setUp = (most = limit) => {
   const later: Array<() => void> = []
   const heard = { decoded: 0, rooms: 0, violations: Array<string>() }
   const decoder = Frame.makeDecoder(1024)
-  const inbox = Inbox.make<string>({
+  const inbox = new Inbox<string>({
     decoder: {
-      ...decoder,
       push: (chunk) => {
         heard.decoded += 1
         return decoder.push(chunk)
-      }
+      },
+      beforeViolation: () => decoder.beforeViolation(),
+      pendingBytes: () => decoder.pendingBytes()
     },
     limit: most,
     later: (run) => void later.push(run),
@@ -35,14 +36,14 @@ describe("What nobody has taken yet", () => {
     Effect.gen(function* () {
       const { heard, inbox } = setUp()
       inbox.push(flood(3))
-      assert.isTrue(inbox.isFull())
+      assert.isTrue(inbox.isFull)
       assert.strictEqual(heard.decoded, 1)
       for (const rooms of [0, 0, 1]) {
         assert.lengthOf(yield* inbox.take, 100)
         assert.strictEqual(heard.rooms, rooms)
       }
       assert.strictEqual(heard.decoded, 3)
-      assert.isFalse(inbox.isFull())
+      assert.isFalse(inbox.isFull)
     })
   )
 
@@ -93,7 +94,7 @@ describe("What nobody has taken yet", () => {
       const taken = yield* Effect.fork(inbox.take)
       yield* Effect.yieldNow()
       inbox.push(flood(10))
-      assert.isTrue(inbox.isFull())
+      assert.isTrue(inbox.isFull)
       assert.isAbove((yield* Fiber.join(taken)).length, 700)
     })
   )
