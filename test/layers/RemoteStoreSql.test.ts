@@ -494,6 +494,31 @@ describe("RemoteStoreSql: durability", () => {
     }).pipe(Effect.provide(layerAt(":memory:")))
   )
 
+  /** How many pages `work` has written to the log; a checkpoint begins it anew. */
+  const pagesOf = <E>(work: Effect.Effect<unknown, E, Environment>) =>
+    Effect.gen(function* () {
+      yield* run("PRAGMA wal_checkpoint(TRUNCATE)")
+      yield* work
+      const [row] = yield* run("PRAGMA wal_checkpoint(PASSIVE)")
+      return row?.["log"]
+    })
+
+  test(
+    "costs one page for a record that is known, and one for a message and those that it takes the place of",
+    Effect.gen(function* () {
+      const store = yield* RemoteStore
+      yield* store.putRemote(record(bob))
+      yield* store.appendPending(bob, messages(1, 1))
+      assert.strictEqual(yield* pagesOf(store.putRemote({ ...record(bob), receivedSeq: 7 })), 1)
+      const turn = Effect.gen(function* () {
+        yield* store.appendPending(bob, messages(2, 2))
+        yield* store.putRemote({ ...record(bob), receivedSeq: 8 })
+        yield* store.removePending(bob, 1)
+      })
+      assert.strictEqual(yield* pagesOf(store.transaction(turn)), 2)
+    })
+  )
+
   test(
     "does not depend on how the driver gives numbers",
     Effect.gen(function* () {

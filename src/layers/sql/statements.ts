@@ -49,16 +49,19 @@ const bulkInsert = (dialect: (sql: string) => string, table: string, columns: Re
  */
 export const makeStatements = (name: Dialect) => {
   const dialect = name === "pg" ? numbered : (sql: string) => sql
-  const remote =
-    "peer_id,hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq,senders,received_from," +
+  /** Without the key: SQLite writes the index of a key that is set, even to what it was, so each commit would write a page more. */
+  const remoteChanges =
+    "hints,incarnation_id,epoch,next_seq,sent_seq,acknowledged_seq,base_seq,received_seq,senders,received_from," +
     "own_incarnation_id,active_at"
+  const remote = `peer_id,${remoteChanges}`
   const letter = "peer_id,direction,epoch,seq,reason,detail,at,body"
   const newer = (columns: string) =>
     columns
       .split(",")
       .map((column) => `${column}=excluded.${column}`)
       .join(",")
-  const redemption = "peer_id,reply_key,url_digest,expires_at,answer"
+  const redemptionChanges = "url_digest,expires_at,answer"
+  const redemption = `peer_id,reply_key,${redemptionChanges}`
   const marks = (columns: string) =>
     columns
       .split(",")
@@ -113,7 +116,8 @@ export const makeStatements = (name: Dialect) => {
     listRemotes: `SELECT ${remote} FROM remotes_peers ORDER BY peer_id`,
     findRemote: dialect(`SELECT ${remote} FROM remotes_peers WHERE peer_id=?`),
     putRemote: dialect(
-      `INSERT INTO remotes_peers(${remote})VALUES(${marks(remote)})ON CONFLICT(peer_id)DO UPDATE SET ${newer(remote)}`
+      `INSERT INTO remotes_peers(${remote})VALUES(${marks(remote)})` +
+        `ON CONFLICT(peer_id)DO UPDATE SET ${newer(remoteChanges)}`
     ),
     removeRemote: dialect("DELETE FROM remotes_peers WHERE peer_id=?"),
     loadIntroduction: dialect("SELECT incarnation_id FROM remotes_introductions WHERE place=?"),
@@ -143,7 +147,7 @@ export const makeStatements = (name: Dialect) => {
 
     putRedemption: dialect(
       `INSERT INTO remotes_redemptions(${redemption})VALUES(${marks(redemption)})` +
-        `ON CONFLICT(peer_id,reply_key)DO UPDATE SET ${newer(redemption)}`
+        `ON CONFLICT(peer_id,reply_key)DO UPDATE SET ${newer(redemptionChanges)}`
     ),
     listRedemptions: dialect(
       `SELECT ${redemption} FROM remotes_redemptions WHERE peer_id=? ORDER BY expires_at,reply_key`
