@@ -18,7 +18,7 @@ import { identityTables } from "./sql/identity.ts"
 import { issuedUrlTable } from "./sql/issuedUrls.ts"
 import { takeOver } from "./sql/owner.ts"
 import { pendingTable } from "./sql/pending.ts"
-import { dialectOf, prepareTables } from "./sql/preparing.ts"
+import { dialectOf, preparingFor, prepareTables } from "./sql/preparing.ts"
 import { remoteTables } from "./sql/remotes.ts"
 import { makeBackend } from "./sql/sessions.ts"
 import { makeStatements } from "./sql/statements.ts"
@@ -52,7 +52,8 @@ const makeWith = ({ maxDeadLetters }: Options): Effect.Effect<RemoteStore["Type"
     yield* prepareTables(sql, dialect)
     const statements = makeStatements(dialect)
     const stillOurs = yield* takeOver(sql, dialect, statements)
-    const turns = makeTurns(makeBackend(sql, statements, stillOurs))
+    const preparing = yield* preparingFor(sql, dialect)
+    const turns = makeTurns(makeBackend(sql, dialect, preparing, statements, stillOurs))
     const tables = makeTables(turns, statements, maxDeadLetters)
     return RemoteStore.of({
       transaction: turns.transaction,

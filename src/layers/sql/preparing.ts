@@ -1,8 +1,9 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { StoreCorruptError, StoreUnavailableError } from "../../errors/StoreError.ts"
+import { StoreCorruptError, StoreUnavailableError, type StoreError } from "../../errors/StoreError.ts"
 import { typed } from "./errors.ts"
 import { migrate, migrationsTable, newestMigration } from "./migrations.ts"
+import { type Preparing, preparingOn, unprepared } from "./prepared.ts"
 import * as Rows from "./rows.ts"
 import type { Dialect } from "./statements.ts"
 
@@ -79,3 +80,13 @@ export const prepareTables = (sql: SqlClient.SqlClient, dialect: Dialect) =>
       yield* checkVersion(sql)
     }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
   )
+
+/**
+ * How statements are kept prepared. PostgreSQL's clients have their own way, and many connections.
+ *
+ * @internal
+ */
+export const preparingFor = (sql: SqlClient.SqlClient, dialect: Dialect): Effect.Effect<Preparing, StoreError> =>
+  dialect === "pg"
+    ? Effect.succeed(unprepared)
+    : typed("prepare its statements", Effect.scoped(Effect.flatMap(sql.reserve, preparingOn)))

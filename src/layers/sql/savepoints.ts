@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 export interface Savepoints {
   /** The connection on which every statement sets first what is owed. */
   readonly connection: Connection
+  readonly areOwed: () => boolean
   /** From here on a savepoint is owed. */
   readonly owe: (statement: string) => void
   /** Takes back the newest savepoint, if nothing has run since, so that it was never set. */
@@ -55,6 +56,7 @@ export const makeSavepoints = (raw: Connection): Savepoints => {
   }
   return {
     connection,
+    areOwed: () => owed.length > 0,
     owe: (statement) => owed.push(statement),
     cancel: () => owed.pop() !== undefined,
     clear: () => {

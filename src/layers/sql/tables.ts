@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
 import type { StoreError } from "../../errors/StoreError.ts"
 import type { Turns } from "../../internal/turns.ts"
-import { execute, type Session } from "./sessions.ts"
+import { execute, executeFor, type Session } from "./sessions.ts"
 import type { BulkInsert, Statements } from "./statements.ts"
 
 /**
@@ -37,7 +38,7 @@ export const makeTables = (turns: Turns<Session>, statements: Statements, maxDea
   query: (operation, statement, params, decode) =>
     turns.read((session) => Effect.flatMap(execute(session, operation, statement, params), decode)),
   change: (operation, statement, params) =>
-    turns.write((session) => Effect.asVoid(execute(session, operation, statement, params)))
+    turns.write((session) => executeFor(session, operation, statement, params, constVoid))
 })
 
 /**
@@ -59,7 +60,7 @@ export const insertAll = <A>(
       done += rows
       const params = items.slice(from, done).flatMap((item, at) => paramsOf(item, from + at))
       // Emptied, or the bodies in it would be in memory for as long as the garbage of this transaction is.
-      return Effect.map(execute(session, operation, sql, params), () => void params.splice(0))
+      return executeFor(session, operation, sql, params, () => void params.splice(0))
     },
     step: () => {}
   })
