@@ -13,6 +13,9 @@ const size = 256
 /** Latencies are those of a process that has been at work for a while: V8 goes on optimizing through the first of these rounds. */
 const warmUps = 12
 
+/** As many messages as it takes until a commit costs no less than for the messages before. */
+const firstCommits = 12_000
+
 interface Latencies {
   readonly micros: ReadonlyArray<number>
 }
@@ -57,6 +60,8 @@ export const commitToAck: Row = {
       const raw = yield* raws(bench)
       const count = 200
       const file = `${bench.directory}/syncs.db`
+      yield* bench.progress("ack: warming up")
+      yield* ours.near.ask(new Acknowledged({ count: firstCommits, size }))
       const baseline = Effect.zipWith(
         Effect.map(raw.near.ask(new Syncs({ count, size, file })), at(0.5)),
         Effect.map(raw.near.ask(new RawEcho({ count, size })), at(0.5)),
