@@ -49,6 +49,14 @@ describe("a seed", () => {
   )
 })
 
+describe("whoever uses a kernel that dies in the same moment", () => {
+  it.effect("is told, and does not wait for what is dead", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* run(500_484)).wrong, [])
+    })
+  )
+})
+
 describe("every kind of fault", () => {
   /** Runs with nothing else until it has had an effect. */
   const firstEffect = (kind: FaultKind) =>

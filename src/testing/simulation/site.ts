@@ -110,8 +110,9 @@ export const make = Effect.fnUntraced(function* (
   let dead = false
   let failure: Cause.Cause<unknown> | undefined
   let running: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  let up = yield* Deferred.make<Life>()
   let death = yield* Deferred.make<never, NetworkStoppedError>()
+  /** A life, and what ends with it: who takes up one that ends in the same moment must not wait for the end of the next. */
+  let up = yield* Deferred.make<{ readonly life: Life; readonly death: typeof death }>()
   let isUp = false
   let wantsCopy = false
   let copy: { readonly disk: Disk; readonly committed: ReadonlyArray<Entry> } | undefined
@@ -130,7 +131,7 @@ export const make = Effect.fnUntraced(function* (
   const leave = Effect.suspend(() => {
     const [before, next] = [death, Deferred.unsafeMake<never, NetworkStoppedError>(FiberId.none)]
     death = next
-    if (isUp) up = Deferred.unsafeMake<Life>(FiberId.none)
+    if (isUp) up = Deferred.unsafeMake(FiberId.none)
     isUp = false
     return Deferred.fail(before, new NetworkStoppedError())
   })
@@ -209,7 +210,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         isUp = true
         trace.add(name, "is up")
-        return Deferred.succeed(up, life)
+        return Deferred.succeed(up, { life, death })
       })
     ),
     Effect.zipRight(Effect.never),
@@ -246,11 +247,7 @@ export const make = Effect.fnUntraced(function* (
     within: (work) =>
       Effect.flatMap(
         Effect.suspend(() => Deferred.await(up)),
-        (life) =>
-          Effect.raceFirst(
-            inProcess(Effect.suspend(() => work(life))),
-            Effect.suspend(() => Deferred.await(death))
-          )
+        ({ death, life }) => Effect.raceFirst(inProcess(Effect.suspend(() => work(life))), Deferred.await(death))
       ),
     start,
     stop: Effect.suspend(() => {
