@@ -28,7 +28,8 @@ import { Inbox } from "./inbox.ts"
  */
 const inboxLimit = 1_048_576
 
-const events = ["message", "remoteCloseWrite", "end", "close"] as const
+/** `end` comes later, when it may matter. */
+const events = ["message", "remoteCloseWrite", "close"] as const
 
 /**
  * @internal
@@ -241,7 +242,14 @@ class StreamChannel implements Channel {
 
   #onFin(): void {
     this.#isFinished = true
+    this.#listenForReadEnd()
     this.#options.run(this.#finish)
+  }
+
+  /** What the stream still holds comes before that. */
+  #listenForReadEnd(): void {
+    if (this.#stream.readableEnded) this.#onReadEnd()
+    else this.#stream.addEventListener("end", this)
   }
 
   #onReadEnd(): void {
@@ -257,6 +265,7 @@ class StreamChannel implements Channel {
         : { by: "local", error: this.#intent.error }
     if (this.#whenEnded !== undefined) Deferred.unsafeDone(this.#whenEnded, Effect.succeed(this.#end))
     if (this.#stream.readableEnded || this.#stream.readBufferLength === 0) this.#onReadEnd()
+    else this.#listenForReadEnd()
     this.#options.onEnd(this)
   }
 

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { DeliveryExpiredError, DeliveryRejectedError, OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import type { ResourceLimitError } from "../../errors/TransportError.ts"
+import { SparseMap } from "../../internal/sparseMap.ts"
 
 /**
  * What a waiter for an acknowledgement can be told instead of it.
@@ -32,9 +33,9 @@ export type Waiter = Deferred.Deferred<void, Unacknowledged>
  * @internal
  */
 export interface Conversation {
-  readonly waiters: Map<number, Waiter>
+  readonly waiters: SparseMap<number, Waiter>
   /** Refusals, by the number of what was refused; the newest of them only. */
-  readonly refused: Map<number, Refused>
+  readonly refused: SparseMap<number, Refused>
   /** The highest number that was refused; a peer refuses in order, and each message once. */
   refusedThrough: number
   settled: number
@@ -45,8 +46,8 @@ export interface Conversation {
  * @internal
  */
 export const makeConversation = (settled: number): Conversation => ({
-  waiters: new Map(),
-  refused: new Map(),
+  waiters: new SparseMap(),
+  refused: new SparseMap(),
   refusedThrough: 0,
   settled,
   ended: undefined

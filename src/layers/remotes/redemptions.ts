@@ -8,6 +8,7 @@ import type { OutcomeUnknownError } from "../../errors/RemoteError.ts"
 import { RedemptionRefusedError, RedemptionTimeoutError } from "../../errors/RemoteError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
 import { ResourceLimitError } from "../../errors/TransportError.ts"
+import { SparseMap } from "../../internal/sparseMap.ts"
 import type { OcapUrl } from "../../protocol/OcapUrl.ts"
 import type { Content } from "../../protocol/WireMessage.ts"
 import { Entropy } from "../../services/Entropy.ts"
@@ -75,7 +76,7 @@ const settle = (one: Asked, answer: Answer): void => {
  */
 export class Redemptions {
   readonly #options: RedemptionOptions
-  readonly #asked = new Map<string, Asked>()
+  readonly #asked = new SparseMap<string, Asked>()
 
   constructor(options: RedemptionOptions, found: ReadonlyArray<StoredRedemption>) {
     this.#options = options

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { SparseMap } from "../../internal/sparseMap.ts"
 import type { Tasks } from "../../internal/tasks.ts"
 import type * as LinkMachine from "../../protocol/LinkMachine.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -32,7 +33,7 @@ export interface AttemptsOwner {
   onReady(token: number, ready: Ready): Effect.Effect<void>
 }
 
-const takeOut = <A>(map: Map<number, A>, key: number): A | undefined => {
+const takeOut = <A>(map: SparseMap<number, A>, key: number): A | undefined => {
   const value = map.get(key)
   map.delete(key)
   return value
@@ -51,8 +52,8 @@ export class Attempts {
   readonly #ground: LinkGround
   readonly #tasks: Tasks
   readonly #guard = new RestartGuard()
-  readonly #dialed = new Map<number, Candidate>()
-  readonly #incoming = new Map<number, Incoming>()
+  readonly #dialed = new SparseMap<number, Candidate>()
+  readonly #incoming = new SparseMap<number, Incoming>()
   #incomings = 0
   /**
    * The same for every handshake of the link, whoever else is removed meanwhile, so that what the first of them said can still be put on
