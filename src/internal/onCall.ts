@@ -29,11 +29,6 @@ export class OnCall {
     this.#work = work
   }
 
-  /** Whether a round is under way, or is about to begin. */
-  get isBusy(): boolean {
-    return this.#shift?.isBusy === true
-  }
-
   /** There is something to do; who is at it does another round. */
   call(): void {
     if (this.#isOver) return
@@ -73,10 +68,6 @@ export class Shift {
 
   constructor(work: () => Effect.Effect<void>) {
     this.#work = work
-  }
-
-  get isBusy(): boolean {
-    return !this.isOver && this.#resume === undefined
   }
 
   call(): void {
