@@ -45,7 +45,7 @@ export type StartError = LayerOptions.StartError
 export const make = (
   options: typeof Options.Encoded
 ): Effect.Effect<ConnectionFactory["Type"], StartError, RemoteIdentity | Scope.Scope> =>
-  Factory.make(options, [WebSockets.make])
+  Factory.make(options, { transports: [WebSockets.make] })
 
 /**
  * A kernel's place in the network: dials with the key of its `RemoteIdentity`, and is dialed through its relays.

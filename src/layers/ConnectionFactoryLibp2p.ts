@@ -14,6 +14,7 @@ import type { InvalidOptionsError } from "../errors/ConfigError.ts"
 import * as OptionTexts from "../internal/optionTexts.ts"
 import { ConnectionFactory } from "../services/ConnectionFactory.ts"
 import type { RemoteIdentity } from "../services/RemoteIdentity.ts"
+import { ciphers } from "./libp2p/ciphers.ts"
 import * as Factory from "./libp2p/factory.ts"
 import * as LayerOptions from "./libp2p/options.ts"
 import * as WebSockets from "./libp2p/webSockets.ts"
@@ -89,7 +90,7 @@ export type StartError = LayerOptions.StartError
 export const make = (
   options: typeof Options.Encoded
 ): Effect.Effect<ConnectionFactory["Type"], StartError, RemoteIdentity | Scope.Scope> =>
-  Factory.make(options, [tcp(), WebSockets.make])
+  Factory.make(options, { transports: [tcp(), WebSockets.make], ciphers })
 
 /**
  * A kernel's place in the network: dials and accepts with the key of its `RemoteIdentity`.

@@ -23,6 +23,7 @@ import * as IdentityKey from "../internal/identityKey.ts"
 import * as Declare from "../internal/options.ts"
 import { Entropy } from "../services/Entropy.ts"
 import { RelayServer } from "../services/RelayServer.ts"
+import { ciphers } from "./libp2p/ciphers.ts"
 import * as Node from "./libp2p/node.ts"
 import { stop } from "./libp2p/stopping.ts"
 import * as WebSockets from "./libp2p/webSockets.ts"
@@ -108,7 +109,7 @@ const limits = (options: Options): CircuitRelayServerInit => ({
 const makeNode = (options: Options, keySeed: Uint8Array) =>
   Effect.promise(async () =>
     createLibp2p({
-      ...(await Node.common(keySeed)),
+      ...(await Node.common(keySeed, ciphers)),
       addresses: { announce: [...options.announce] },
       transports: [tcp(), WebSockets.make],
       connectionManager: {

@@ -29,7 +29,7 @@ import * as WsGater from "./wsGater.ts"
 
 const isForLibp2p = (it: unknown): it is Node.TransportFactory => typeof it === "function"
 /** Those that a caller brings along come first: they know better than ours what to do with an address. */
-const allTransports = ({ transports }: Options.Read, ours: ReadonlyArray<Node.TransportFactory>) => [
+const allTransports = ({ transports }: Options.Read, ours: Node.Platform["transports"]) => [
   ...transports.map(({ transport }) => transport).filter(isForLibp2p),
   ...ours
 ]
@@ -96,7 +96,7 @@ const keepPlaces = (node: Node.Node, relays: ReadonlyArray<Relays.Relay>, option
  *
  * @internal
  */
-export const make = Effect.fnUntraced(function* (input: Options.Given, ours: ReadonlyArray<Node.TransportFactory>) {
+export const make = Effect.fnUntraced(function* (input: Options.Given, platform: Node.Platform) {
   const options = yield* Options.read(input)
   const config = yield* RemotesConfig
   const identity = yield* RemoteIdentity
@@ -108,7 +108,7 @@ export const make = Effect.fnUntraced(function* (input: Options.Given, ours: Rea
     keySeed,
     isAllowed,
     places: config.maxConcurrentConnections,
-    transports: allTransports(options, ours)
+    platform: { ...platform, transports: allTransports(options, platform.transports) }
   })
   const addresses = yield* Node.readAddresses(node, allAddresses(options))
 

@@ -14,6 +14,7 @@ import type {
 } from "@libp2p/interface"
 import type { Libp2pOptions } from "libp2p"
 import { joinWrites } from "./joining.ts"
+import { readQuietly } from "./lengths.ts"
 import * as Negotiation from "./negotiation.ts"
 import { saveUpdates } from "./windowUpdates.ts"
 
@@ -84,6 +85,7 @@ const watchMuxer = (factory: StreamMuxerFactory, components: Components): Stream
 /** Where no muxer is agreed upon on the way, there is a negotiation about it. */
 const watchSecured = async (securing: Promise<SecuredConnection>, isKnown: Known): Promise<SecuredConnection> => {
   const secured = await securing
+  readQuietly(secured.connection)
   if (secured.streamMuxer === undefined) watch(secured.connection, isKnown)
   return secured
 }

@@ -73,6 +73,13 @@ export const transports = ({ transportManager }: Components): Transports => ({
 })
 
 /**
+ * What the Noise protocol needs of cryptography.
+ *
+ * @internal
+ */
+export type Ciphers = NonNullable<NonNullable<Parameters<typeof noise>[0]>["crypto"]>
+
+/**
  * How streams are multiplexed. A paused one must not be sent more than libp2p's read buffer (4 MiB) holds, or it is reset.
  *
  * @internal
@@ -86,15 +93,15 @@ export const muxing = { streamOptions: { maxStreamWindowSize: 1_048_576 } }
 const heartbeat = 20_000
 
 /**
- * What every node has, whether a kernel's or a relay's.
+ * What every node has, whether a kernel's or a relay's. `ciphers` takes the place of libp2p's own.
  *
  * @internal
  */
-export const common = async (keySeed: Uint8Array): Promise<Libp2pOptions> => ({
+export const common = async (keySeed: Uint8Array, ciphers?: Ciphers): Promise<Libp2pOptions> => ({
   start: false,
   logger,
   privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
-  ...Guards.around(noise(), yamux(muxing)),
+  ...Guards.around(noise(ciphers && { crypto: ciphers }), yamux(muxing)),
   connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }
 })
 
@@ -124,13 +131,24 @@ const setUp = <A>(create: () => Promise<A>): Effect.Effect<A, InvalidOptionsErro
   })
 
 /**
+ * What a node is given by where it runs.
+ *
+ * @internal
+ */
+export interface Platform {
+  /** Beside the circuit relay's, which every node has. */
+  readonly transports: ReadonlyArray<TransportFactory>
+  /** In place of libp2p's own. */
+  readonly ciphers?: Ciphers
+}
+
+/**
  * @internal
  */
 export interface Options {
   readonly keySeed: Uint8Array
   readonly isAllowed: (address: Multiaddr) => boolean
-  /** Beside the circuit relay's, which every node has. */
-  readonly transports: ReadonlyArray<TransportFactory>
+  readonly platform: Platform
   /** How many peers may have a channel at once. */
   readonly places: number
 }
@@ -140,16 +158,11 @@ export interface Options {
  *
  * @internal
  */
-export const make = ({
-  isAllowed,
-  keySeed,
-  places,
-  transports: more
-}: Options): Effect.Effect<Node, InvalidOptionsError> =>
+export const make = ({ isAllowed, keySeed, places, platform }: Options): Effect.Effect<Node, InvalidOptionsError> =>
   setUp(async () =>
     createLibp2p({
-      ...(await common(keySeed)),
-      transports: [...more, Circuit.make],
+      ...(await common(keySeed, platform.ciphers)),
+      transports: [...platform.transports, Circuit.make],
       connectionGater: { denyDialMultiaddr: (address) => !isAllowed(address) },
       connectionManager: connectionManager(places),
       services: { identify: identify(), ping: ping(), transports }
