@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -182,34 +183,30 @@ const makeKernel = (answers: Answers, watch: Watch, started: number) =>
     }, Effect.orDie)
 
     /** At a steady pace, beginning anywhere in it: who waits for one message sends the next one nevertheless. */
-    const chat = Effect.fnUntraced(function* ({
-      perSecond,
-      seconds,
-      size
-    }: Pick<Chatter, "perSecond" | "seconds" | "size">) {
-      const handle = yield* peer
-      const body = "x".repeat(size)
-      const micros: Array<number> = []
-      const pause = 1000 / perSecond
-      const say = Effect.gen(function* () {
-        const started = performance.now()
-        const receipt = yield* handle.deliver(message("hello", body))
-        yield* receipt.acknowledged
-        micros.push((performance.now() - started) * 1000)
-      })
-      const first = performance.now() + (yield* Random.nextRange(0, pause))
-      const sayAt = (index: number) =>
-        Effect.suspend(() => Effect.delay(say, Duration.millis(first + index * pause - performance.now())))
-      yield* Effect.forEach(
-        Array.from({ length: perSecond * seconds }, (_, index) => index),
-        sayAt,
-        {
-          concurrency: "unbounded",
-          discard: true
+    const chat = Effect.fnUntraced(
+      function* ({ perSecond, seconds, size }: Pick<Chatter, "perSecond" | "seconds" | "size">) {
+        const handle = yield* peer
+        const body = "x".repeat(size)
+        const micros: Array<number> = []
+        const pause = 1000 / perSecond
+        const say = Effect.gen(function* () {
+          const started = performance.now()
+          const receipt = yield* handle.deliver(message("hello", body))
+          yield* receipt.acknowledged
+          micros.push((performance.now() - started) * 1000)
+        })
+        const first = performance.now() + (yield* Random.nextRange(0, pause))
+        const under = yield* FiberSet.make<void, Effect.Effect.Error<typeof say>>()
+        for (let index = 0; index < perSecond * seconds; index += 1) {
+          yield* Effect.sleep(Duration.millis(first + index * pause - performance.now()))
+          yield* FiberSet.run(under, say)
         }
-      )
-      return { micros }
-    }, Effect.orDie)
+        yield* Effect.raceFirst(FiberSet.awaitEmpty(under), FiberSet.join(under))
+        return { micros }
+      },
+      Effect.scoped,
+      Effect.orDie
+    )
 
     return Kernel.of({
       whereabouts: Effect.map(transport.listenAddresses, ([address = ""]) => ({

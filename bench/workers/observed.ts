@@ -43,24 +43,21 @@ const observe = (watch: Watch, channel: ConnectionFactory.Channel): ConnectionFa
     relayed,
     protocol,
     status: () => channel.status(),
+    poll: () => channel.poll(),
     listen: (onReadable) => channel.listen(onReadable),
     ended: channel.ended,
     close: channel.close,
     abort: (error) => channel.abort(error),
     send: (frames) =>
-      Effect.tap(
-        Effect.suspend(() => {
-          seen.writes += 1
-          if (seen.writes > 1) seen.bytes += frames.length
-          if (seen.writes === 2) seen.firstAt = performance.now()
-          return channel.send(frames)
-        }),
-        () => {
-          if (seen.bytes < watch.cutAfter) return Effect.void
-          watch.cutAfter = Infinity
-          return channel.abort(new Error("cut by the bench"))
-        }
-      ),
+      Effect.suspend(() => {
+        seen.writes += 1
+        if (seen.writes > 1) seen.bytes += frames.length
+        if (seen.writes === 2) seen.firstAt = performance.now()
+        const sent = channel.send(frames)
+        if (seen.bytes < watch.cutAfter) return sent
+        watch.cutAfter = Infinity
+        return Effect.zipLeft(sent, channel.abort(new Error("cut by the bench")))
+      }),
     receive: Effect.tap(channel.receive, (frames) =>
       Effect.sync(() => {
         seen.received ??= readReceived(frames)

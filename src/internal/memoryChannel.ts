@@ -97,13 +97,16 @@ export class End implements Channel, Sink {
       return this.parts.outgoing.isFlushed() ? Effect.void : this.flushed
     })
 
-  readonly receive: Effect.Effect<ReadonlyArray<Uint8Array>, ChannelError> = Effect.suspend(() => {
+  readonly poll = (): ReadonlyArray<Uint8Array> => {
     this.release()
-    if (this.inbox.length > 0) {
-      const frames = this.inbox
-      this.inbox = []
-      return Effect.succeed(frames)
-    }
+    const frames = this.inbox
+    this.inbox = []
+    return frames
+  }
+
+  readonly receive: Effect.Effect<ReadonlyArray<Uint8Array>, ChannelError> = Effect.suspend(() => {
+    const frames = this.poll()
+    if (frames.length > 0) return Effect.succeed(frames)
     return this.readFailure === undefined
       ? Effect.zipRight(this.arrival, this.receive)
       : Effect.fail(this.readFailure())

@@ -63,6 +63,8 @@ export interface Channel {
    * did), `ProtocolViolationError` (framing broken or a frame over the limit).
    */
   readonly receive: Effect.Effect<ReadonlyArray<Uint8Array>, ChannelError>
+  /** Takes what `receive` would take now, without waiting; empty where that would wait, or fail. */
+  readonly poll: () => ReadonlyArray<Uint8Array>
   /**
    * In place of a fiber that waits in `receive`: calls back once, when `receive` would not wait any more; at once if it would not
    * now. Who listened before is called no more.

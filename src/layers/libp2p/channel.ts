@@ -148,6 +148,10 @@ class StreamChannel implements Channel {
     return this.#inbox.take
   }
 
+  poll(): ReadonlyArray<Uint8Array> {
+    return this.#inbox.poll()
+  }
+
   listen(onReadable: () => void): void {
     this.#inbox.listen(onReadable)
   }

@@ -13,6 +13,9 @@ const overhead = 128
 /** From how many bytes on a peer says much: no more than one read of a socket brings. */
 const much = 32_768
 
+/** How many frames are taken in one turn of the event loop at most, so that nobody waits long behind a peer that says much. */
+const most = 512
+
 /**
  * @internal
  */
@@ -22,7 +25,8 @@ export interface Options {
   readonly limit: number
   /**
    * Runs something when what has arrived by now has been read. A peer that says much is heard then, so that what comes in many
-   * pieces is one transaction, one ACK and one turn of each fiber; who says little is heard at once.
+   * pieces is one transaction, one ACK and one turn of each fiber; who says little is heard at once. What is too much for one turn
+   * waits for the next.
    */
   readonly later: (run: () => void) => void
   /** There is room again. */
@@ -55,7 +59,17 @@ export class Inbox<E> {
     return this.#size >= this.#options.limit
   }
 
-  /** Takes all frames there are, at least one. Interruption loses nothing. */
+  /** Takes the frames that there are: all that may be taken in this turn of the event loop. */
+  poll(): ReadonlyArray<Uint8Array> {
+    if (this.#frames.length === 0 || this.#isPutOff) return []
+    const taken = this.#portion()
+    this.#decode()
+    if (!this.isFull) this.#options.onRoom()
+    if (taken.length === most && this.#frames.length > 0) this.#putOff()
+    return taken
+  }
+
+  /** As `poll`, but waits for at least one. Interruption loses nothing. */
   get take(): Effect.Effect<ReadonlyArray<Uint8Array>, E> {
     return Effect.suspend(() => this.#takeNow())
   }
@@ -68,20 +82,15 @@ export class Inbox<E> {
     const undecoded = (this.#undecoded ??= [])
     for (const chunk of chunks) undecoded.push(chunk)
     this.#decode()
-    if (this.#frames.length === 0 || this.#reader === undefined) return
-    if (this.#size < much || this.isFull) return this.#wake()
-    if (this.#isPutOff) return
-    this.#isPutOff = true
-    this.#options.later(() => {
-      this.#isPutOff = false
-      if (this.#frames.length > 0) this.#wake()
-    })
+    if (this.#frames.length === 0 || this.#reader === undefined || this.#isPutOff) return
+    if (this.#size < much) this.#wake()
+    else this.#putOff()
   }
 
   /** What the reader gets after the last frame, as it is then; the first one counts. */
   fail(error: () => E): void {
     this.#failure ??= error
-    this.#wake()
+    if (this.#isReadable) this.#wake()
   }
 
   clear(): void {
@@ -91,19 +100,18 @@ export class Inbox<E> {
 
   /** Calls back once, when there is something to take or to fail with; at once if there is already. */
   listen(onReadable: () => void): void {
-    if (this.#frames.length > 0 || this.#failure !== undefined) onReadable()
+    if (this.#isReadable) onReadable()
     else this.#reader = onReadable
   }
 
+  get #isReadable(): boolean {
+    return this.#frames.length > 0 ? !this.#isPutOff : this.#failure !== undefined
+  }
+
   #takeNow(): Effect.Effect<ReadonlyArray<Uint8Array>, E> {
-    if (this.#frames.length > 0) {
-      const taken = this.#frames
-      this.#empty()
-      this.#decode()
-      if (!this.isFull) this.#options.onRoom()
-      return Effect.succeed(taken)
-    }
-    if (this.#failure !== undefined) return Effect.failSync(this.#failure)
+    const taken = this.poll()
+    if (taken.length > 0) return Effect.succeed(taken)
+    if (this.#frames.length === 0 && this.#failure !== undefined) return Effect.failSync(this.#failure)
     // Nothing to undo when it is interrupted: who is woken then looks at nothing, and the next one finds what there is.
     return Effect.async((resume) => this.listen(() => resume(this.take)))
   }
@@ -131,6 +139,27 @@ export class Inbox<E> {
       this.#frames.push(frame)
       this.#size += frame.byteLength + overhead
     }
+  }
+
+  /** What is left is for another turn. */
+  #portion(): ReadonlyArray<Uint8Array> {
+    if (this.#frames.length <= most) {
+      const all = this.#frames
+      this.#empty()
+      return all
+    }
+    const first = this.#frames.slice(0, most)
+    this.#frames = this.#frames.slice(most)
+    for (const frame of first) this.#size -= frame.byteLength + overhead
+    return first
+  }
+
+  #putOff(): void {
+    this.#isPutOff = true
+    this.#options.later(() => {
+      this.#isPutOff = false
+      if (this.#isReadable) this.#wake()
+    })
   }
 
   #empty(): void {

@@ -6,6 +6,7 @@ import type { ChannelError } from "../../errors/ConnectionError.ts"
 import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionError.ts"
 import type { IntentionalCloseError } from "../../errors/TransportError.ts"
 import { ProbeTimeoutError, StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
+import { isDone } from "../../internal/atOnce.ts"
 import { Gate, type Restore } from "../../internal/gate.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import { monotonic } from "../../internal/monotonic.ts"
@@ -74,10 +75,9 @@ export class OpenChannel implements PathOwner {
   #movedAt: number
   #writingSince: number | undefined
   #heard = false
-  /** Whether the reader waits until it may read on. */
-  #isHeldBack = false
-  /** What came right behind the handshake. */
-  #rest: ReadonlyArray<Uint8Array>
+  /** What has to be done about what was read last, before more is read. */
+  #debt: Effect.Effect<void, WriteError> | undefined
+  #isStopped = false
 
   constructor(ground: ChannelGround, number: number, { channel, greeted, scope }: Ready, before: Liveness.Experience) {
     const { clockwork, limits } = ground
@@ -87,14 +87,13 @@ export class OpenChannel implements PathOwner {
     this.#ground = ground
     this.#extended = greeted.hello.extensions !== undefined
     this.#before = before
-    this.#rest = greeted.rest
     this.#movedAt = monotonic(clockwork.clock)
     this.#path = this.#extended ? new PathWatch(this, clockwork, limits.path, before, greeted.roundTrip) : undefined
     this.#holdBack = new HoldBack(clockwork.clock, limits)
     this.#watchdog = clockwork.make(scope, () => this.#watch())
     this.#watchdog.setIn(Math.min(limits.inactivityMillis, limits.writeMillis))
     this.#reader = new OnCall(ground.roster, ground.label, () => this.#read())
-    if (greeted.rest.length > 0) this.#reader.call()
+    if (greeted.rest.length > 0) this.#onReadable(greeted.rest)
     else this.#listen()
   }
 
@@ -121,13 +120,14 @@ export class OpenChannel implements PathOwner {
   /** For when the channel may be over: its reader finds out how it ended, unless that waits for something else. */
   check(): Effect.Effect<void> {
     if (this.channel.status() === "open") return Effect.void
-    if (this.#isHeldBack) return this.#ground.onEnd(this.number, notOpen(this.channel.peerId))
+    if (this.#debt !== undefined) return this.#ground.onEnd(this.number, notOpen(this.channel.peerId))
     return Effect.sync(() => this.#reader.call())
   }
 
   /** Stops reading and watching; nothing of this channel reaches the inbox afterwards. */
   get stop(): Effect.Effect<void> {
     return Effect.suspend(() => {
+      this.#isStopped = true
       this.#watchdog.end()
       this.#path?.end()
       return this.#reader.end
@@ -167,19 +167,13 @@ export class OpenChannel implements PathOwner {
     })
   }
 
-  /** Takes what there is, and waits for more without a fiber. */
+  /** What is not done at once: waits until more may be read, or finds out how the channel ended. */
   #read(): Effect.Effect<void> {
-    const rest = this.#rest
-    this.#rest = []
-    const frames = rest.length > 0 ? Effect.succeed(rest) : this.channel.receive
-    const taken = Effect.flatMap(frames, (arrived) => {
-      this.#isHeldBack = true
-      return this.#take(arrived)
-    })
+    const taken = this.#debt ?? Effect.flatMap(this.channel.receive, (arrived) => (this.#debt = this.#take(arrived)))
     return Effect.matchEffect(taken, {
       onFailure: (error) => this.#ended(error),
       onSuccess: () => {
-        this.#isHeldBack = false
+        this.#debt = undefined
         this.#listen()
         return Effect.void
       }
@@ -187,7 +181,16 @@ export class OpenChannel implements PathOwner {
   }
 
   #listen(): void {
-    this.channel.listen(() => this.#reader.call())
+    this.channel.listen(() => this.#onReadable(this.channel.poll()))
+  }
+
+  /** In the turn in which it arrives, unless something has to be waited for. */
+  #onReadable(arrived: ReadonlyArray<Uint8Array>): void {
+    if (this.#isStopped) return
+    const taken = arrived.length === 0 ? undefined : this.#take(arrived)
+    if (taken !== undefined && isDone(taken)) return this.#listen()
+    this.#debt = taken
+    this.#reader.call()
   }
 
   #take(arrived: ReadonlyArray<Uint8Array>): Effect.Effect<void, WriteError> {

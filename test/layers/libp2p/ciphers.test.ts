@@ -35,16 +35,23 @@ const inPieces = (whole: Uint8Array, cuts: ReadonlyArray<number>): Uint8Array | 
   return new Uint8ArrayList(...at.slice(1).map((end, index) => whole.slice(at[index], end)))
 }
 
+const runs = { fastCheck: { numRuns: 1000 } }
+
 describe("The cipher of a node", () => {
-  it.prop("encrypts as libp2p's does, and decrypts what that encrypted", { given }, ({ given }) => {
-    const { additional, cuts, key, nonce, seed, size } = given
-    const text = textOf(seed, size)
-    const theirs = defaultCrypto.chaCha20Poly1305Encrypt(text, nonce, additional, key).slice()
-    const ours = ciphers.chaCha20Poly1305Encrypt(inPieces(text, cuts), nonce, additional, key)
-    assert.deepStrictEqual(Buffer.from(ours.slice()), Buffer.from(theirs))
-    const read = ciphers.chaCha20Poly1305Decrypt(inPieces(theirs, cuts), nonce, additional, key)
-    assert.deepStrictEqual(Buffer.from(read.slice()), Buffer.from(text))
-  })
+  it.prop(
+    "encrypts as libp2p's does, and decrypts what that encrypted",
+    { given },
+    ({ given }) => {
+      const { additional, cuts, key, nonce, seed, size } = given
+      const text = textOf(seed, size)
+      const theirs = defaultCrypto.chaCha20Poly1305Encrypt(text, nonce, additional, key).slice()
+      const ours = ciphers.chaCha20Poly1305Encrypt(inPieces(text, cuts), nonce, additional, key)
+      assert.deepStrictEqual(Buffer.from(ours.slice()), Buffer.from(theirs))
+      const read = ciphers.chaCha20Poly1305Decrypt(inPieces(theirs, cuts), nonce, additional, key)
+      assert.deepStrictEqual(Buffer.from(read.slice()), Buffer.from(text))
+    },
+    runs
+  )
 
   it.prop(
     "refuses what is not as it was encrypted",
@@ -55,6 +62,7 @@ describe("The cipher of a node", () => {
       const at = Math.floor(place * encrypted.length)
       encrypted[at] = (encrypted[at] ?? 0) ^ 1
       assert.throws(() => ciphers.chaCha20Poly1305Decrypt(inPieces(encrypted, cuts), nonce, additional, key))
-    }
+    },
+    runs
   )
 })

@@ -83,19 +83,30 @@ describe("What nobody has taken yet", () => {
       assert.lengthOf(later, 1)
       yield* Effect.yieldNow()
       assert.isNull(much.unsafePoll())
-      for (const run of later) run()
-      assert.lengthOf(yield* Fiber.join(much), 1500)
+      later.shift()?.()
+      assert.lengthOf(yield* Fiber.join(much), 512)
     })
   )
 
-  it.effect("does not wait once the inbox is full, because then nothing more is read", () =>
+  it.effect("is taken in portions, each in a turn of its own, so that others have theirs", () =>
     Effect.gen(function* () {
-      const { inbox } = setUp(100_000)
-      const taken = yield* Effect.fork(inbox.take)
-      yield* Effect.yieldNow()
-      inbox.push(flood(10))
-      assert.isTrue(inbox.isFull)
-      assert.isAbove((yield* Fiber.join(taken)).length, 700)
+      const { inbox, later } = setUp(1_048_576)
+      let heard = 0
+      const hear = () => {
+        const taken = inbox.poll()
+        heard += taken.length
+        if (taken.length > 0) inbox.listen(hear)
+      }
+      inbox.listen(hear)
+      for (let pushed = 0; pushed < 5; pushed += 1) inbox.push(flood(3))
+      inbox.fail(() => "the end")
+      const turns: Array<number> = []
+      for (let run = later.shift(); run !== undefined; run = later.shift()) {
+        run()
+        turns.push(heard)
+      }
+      assert.deepStrictEqual(turns, [512, 1024, 1500])
+      assert.strictEqual(yield* Effect.flip(inbox.take), "the end")
     })
   )
 })
