@@ -136,12 +136,11 @@ const lookInterval = 1000
 export const makeRoster = Effect.fnUntraced(function* (timers: Timers) {
   const run = yield* FiberSet.makeRuntime<never, void, never>()
   const shifts = new Set<Shift>()
-  const timer = timers.make(() =>
-    Effect.sync(() => {
-      for (const shift of shifts) if (shift.look()) shifts.delete(shift)
-      if (shifts.size > 0) timer.setIn(lookInterval)
-    })
-  )
+  const timer = timers.make(() => {
+    for (const shift of shifts) if (shift.look()) shifts.delete(shift)
+    if (shifts.size > 0) timer.setIn(lookInterval)
+    return Effect.void
+  })
   const roster: Roster = {
     // It begins in a turn of its own, and, like whatever a scope owns, can be interrupted.
     run: (label, work) => run(Effect.annotateLogs(Effect.interruptible(work), label), { immediate: false }),

@@ -1,6 +1,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
+import { isDone } from "./atOnce.ts"
 import { DueHeap } from "./dueHeap.ts"
 import { monotonic } from "./monotonic.ts"
 import { sleepFor } from "./sleepFor.ts"
@@ -29,14 +31,14 @@ export interface Timer {
 export interface Timers {
   readonly clock: Clock.Clock
   /**
-   * What the timer does when it rings runs in a fiber of the scope, and never twice at once: a timer that is due again meanwhile
-   * rings when that is over.
+   * What the timer does when it rings, if it is not done at once, runs in a fiber of the scope, and never twice at once: a timer that
+   * is due again meanwhile rings when that is over.
    */
   readonly make: (onRing: () => Effect.Effect<void>) => Timer
 }
 
 /**
- * All timers of a layer, which one fiber watches: one that has nothing to do costs a few fields. A kernel with many peers would
+ * All timers of a layer, watched together: one that has nothing to do costs a few fields. A kernel with many peers would
  * have thousands of fibers otherwise.
  *
  * @internal
@@ -92,14 +94,25 @@ class Entry implements Timer {
     this.#schedule(this)
   }
 
+  /** What is done at once needs no fiber. */
   ring(): Effect.Effect<unknown> {
     this.ringAt = undefined
+    const work = this.#begin()
+    if (isDone(work)) return work
     this.isRinging = true
     const over = Effect.sync(() => {
       this.isRinging = false
       this.#schedule(this)
     })
-    return Effect.forkIn(Effect.ensuring(Effect.suspend(this.#onRing), over), this.#scope)
+    return Effect.forkIn(Effect.ensuring(work, over), this.#scope)
+  }
+
+  #begin(): Effect.Effect<void> {
+    try {
+      return this.#onRing()
+    } catch (defect) {
+      return Effect.die(defect)
+    }
   }
 }
 
@@ -129,29 +142,47 @@ class Owned implements Timers {
 const longestSleep = 86_400_000
 
 /**
+ * Each fiber that sleeps does so to its end: one that is to wake earlier than all others is begun beside them. To begin a fiber takes
+ * less than to race a sleep with what could end it, and between two messages there is a deadline that comes before the others.
+ *
  * @internal
  */
 export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.clockWith(Effect.succeed)
-  const earlier = Effect.unsafeMakeLatch(false)
+  const run = yield* FiberSet.makeRuntime<never, void, never>()
   const heap = new DueHeap<Entry>()
-  /** When the fiber looks again by itself; it looks at once while this is before all times. */
-  let looksAt = -Infinity
+  /** When those wake that sleep, the earliest last: each was begun because it wakes before all others. */
+  const wakings: Array<number> = []
 
   /** One that moves to a later time, or rings no more, is found out when its former time has come; one that is over goes at once. */
-  const schedule = (entry: Entry): void => {
+  const place = (entry: Entry): void => {
     const { ringAt } = entry
     if (entry.isOver) return heap.remove(entry)
     if (ringAt === undefined || entry.isRinging || (entry.place !== -1 && entry.lookAt <= ringAt)) return
     heap.put(entry, ringAt)
-    if (ringAt < looksAt) earlier.unsafeOpen()
+  }
+  /** Sees to it that somebody wakes when the first is due. */
+  const arrange = (): void => {
+    const { first } = heap
+    if (first === undefined || first.lookAt >= (wakings.at(-1) ?? Infinity)) return
+    const at = Math.min(first.lookAt, monotonic(clock) + longestSleep)
+    wakings.push(at)
+    const sleep = Effect.suspend(() => sleepFor(at - monotonic(clock)))
+    run(
+      Effect.flatMap(sleep, () => wake(at)),
+      { immediate: false }
+    )
+  }
+  const schedule = (entry: Entry): void => {
+    place(entry)
+    arrange()
   }
   const takeDue = (now: number): Array<Entry> => {
     const due: Array<Entry> = []
     for (let first = heap.first; first !== undefined && first.lookAt <= now; first = heap.first) {
       heap.remove(first)
       if (first.ringAt !== undefined && first.ringAt <= now) due.push(first)
-      else schedule(first)
+      else place(first)
     }
     return due
   }
@@ -164,17 +195,14 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
       }
       return entry.ring()
     })
-  const watch: Effect.Effect<unknown> = Effect.suspend(() => {
-    earlier.unsafeClose()
-    looksAt = -Infinity
-    const now = monotonic(clock)
-    const due = takeDue(now)
-    if (due.length > 0) return Effect.forEach(due, ring, { discard: true })
-    looksAt = Math.min(heap.first?.lookAt ?? Infinity, now + longestSleep)
-    if (heap.first === undefined) return earlier.await
-    return Effect.raceFirst(sleepFor(looksAt - now), earlier.await)
-  })
-  yield* Effect.forkScoped(Effect.interruptible(Effect.forever(watch)))
+  const wake = (at: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      // Two that wake at nearly the same time may do so in any order.
+      wakings.splice(wakings.lastIndexOf(at), 1)
+      const due = takeDue(monotonic(clock))
+      arrange()
+      return due.length === 0 ? Effect.void : Effect.forEach(due, ring, { discard: true })
+    })
 
   const make: Clockwork["make"] = (scope, onRing) => new Entry(scope, clock, onRing, schedule)
   return {

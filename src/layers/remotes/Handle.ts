@@ -118,6 +118,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const participant = makeParticipant(core, store, () => {
     acceptTimes.note()
     lookForExpired()
+    if (core.removed >= core.window.settled) tidy.disarm()
     wake()
     notify()
     // The commit may have counted anew what is pending.
@@ -149,12 +150,11 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
   const redemptions = new Redemptions(asking, options.redemptions)
 
   const ackDeadline = new Deadline(timers, Duration.times(config.ackTimeout, 0.5), () => onAckDeadline(converser, wake))
-  const delayedAck = new Deadline(timers, config.ackDelay, () =>
-    Effect.sync(() => {
-      if (core.channel !== undefined) core.channel.ackDue = true
-      wake()
-    })
-  )
+  const delayedAck = new Deadline(timers, config.ackDelay, () => {
+    if (core.channel !== undefined) core.channel.ackDue = true
+    wake()
+    return Effect.void
+  })
   const gapDeadline = new Deadline(timers, config.gapTimeout, () =>
     core.channel === undefined ? Effect.void : link.remind(core.channel.number)
   )
