@@ -21,7 +21,7 @@ const most = 512
  */
 export interface Options {
   readonly decoder: Frame.Decoder
-  /** From how many bytes on the inbox is full. */
+  /** From how many bytes on the inbox is full; what has been taken apart counts with what its views cost. */
   readonly limit: number
   /**
    * Runs something when what has arrived by now has been read. A peer that says much is heard then, so that what comes in many
@@ -44,7 +44,7 @@ export class Inbox<E> {
   readonly #options: Options
   #frames: Array<Uint8Array> = []
   #size = 0
-  /** What has arrived while there was no room for its frames. */
+  /** What has arrived behind the frames that are taken next. */
   #undecoded: Array<Uint8Array> | undefined
   #failure: (() => E) | undefined
   #reader: (() => void) | undefined
@@ -75,12 +75,15 @@ export class Inbox<E> {
   }
 
   /**
-   * Takes what has arrived. While the inbox is full it stays as it came: taken apart, frames of a few bytes would occupy
-   * many times what the peer sent.
+   * Takes what has arrived. No more of it is taken apart than is taken next: frames of a few bytes would occupy many times what the
+   * peer sent, and each is one thing more that a garbage collection has to look at.
    */
   push(chunks: Iterable<Uint8Array>): void {
     const undecoded = (this.#undecoded ??= [])
-    for (const chunk of chunks) undecoded.push(chunk)
+    for (const chunk of chunks) {
+      undecoded.push(chunk)
+      this.#size += chunk.length
+    }
     this.#decode()
     if (this.#frames.length === 0 || this.#reader === undefined || this.#isPutOff) return
     if (this.#size < much) this.#wake()
@@ -94,8 +97,9 @@ export class Inbox<E> {
   }
 
   clear(): void {
-    this.#empty()
+    this.#frames = []
     this.#undecoded = undefined
+    this.#size = 0
   }
 
   /** Calls back once, when there is something to take or to fail with; at once if there is already. */
@@ -120,15 +124,16 @@ export class Inbox<E> {
     const undecoded = this.#undecoded ?? []
     let decoded = 0
     for (const chunk of undecoded) {
-      if (this.isFull) break
+      if (this.#frames.length >= most) break
       decoded += 1
+      this.#size -= chunk.length
       const found = this.#options.decoder.push(chunk)
       if (Either.isRight(found)) {
         this.#hold(found.right)
         continue
       }
       this.#hold(this.#options.decoder.beforeViolation())
-      this.#undecoded = undefined
+      this.#forget()
       return this.#options.onViolation(found.left)
     }
     this.#undecoded = decoded === undecoded.length ? undefined : undecoded.slice(decoded)
@@ -143,13 +148,9 @@ export class Inbox<E> {
 
   /** What is left is for another turn. */
   #portion(): ReadonlyArray<Uint8Array> {
-    if (this.#frames.length <= most) {
-      const all = this.#frames
-      this.#empty()
-      return all
-    }
-    const first = this.#frames.slice(0, most)
-    this.#frames = this.#frames.slice(most)
+    const all = this.#frames
+    const first = all.length <= most ? all : all.slice(0, most)
+    this.#frames = all.length <= most ? [] : all.slice(most)
     for (const frame of first) this.#size -= frame.byteLength + overhead
     return first
   }
@@ -162,9 +163,10 @@ export class Inbox<E> {
     })
   }
 
-  #empty(): void {
-    this.#frames = []
-    this.#size = 0
+  /** Nothing is read any more of what was not taken apart. */
+  #forget(): void {
+    this.#undecoded = undefined
+    this.#size = this.#frames.reduce((size, frame) => size + frame.byteLength + overhead, 0)
   }
 
   #wake(): void {

@@ -6,7 +6,7 @@ import * as Frame from "../../../src/protocol/Frame.ts"
 
 const limit = 4096
 
-/** Chunks of tiny frames; each chunk alone fills the inbox. */
+/** Chunks of a hundred tiny frames; each chunk, taken apart, fills the inbox alone. */
 const flood = (chunks: number) =>
   Array.from({ length: chunks }, () => Frame.encode(Array<Uint8Array>(100).fill(Uint8Array.of(1, 2, 3))))
 
@@ -32,40 +32,57 @@ const setUp = (most = limit) => {
 }
 
 describe("What nobody has taken yet", () => {
-  it.effect("stays as it came while the inbox is full, and is taken apart as it empties", () =>
+  it.effect("stays as it came but for what is taken next, and is taken apart as the inbox empties", () =>
     Effect.gen(function* () {
-      const { heard, inbox } = setUp()
-      inbox.push(flood(3))
+      const { heard, inbox, later } = setUp()
+      inbox.push(flood(8))
       assert.isTrue(inbox.isFull)
-      assert.strictEqual(heard.decoded, 1)
-      for (const rooms of [0, 0, 1]) {
-        assert.lengthOf(yield* inbox.take, 100)
-        assert.strictEqual(heard.rooms, rooms)
+      assert.strictEqual(heard.decoded, 6)
+      assert.lengthOf(yield* inbox.take, 512)
+      assert.strictEqual(heard.decoded, 8)
+      assert.isTrue(inbox.isFull)
+      assert.strictEqual(heard.rooms, 0)
+      later.shift()?.()
+      assert.lengthOf(yield* inbox.take, 288)
+      assert.strictEqual(heard.rooms, 1)
+      assert.isFalse(inbox.isFull)
+    })
+  )
+
+  it.effect("fills the inbox although it has not been taken apart", () =>
+    Effect.sync(() => {
+      const { heard, inbox } = setUp(100_000)
+      for (let pushed = 0; !inbox.isFull; pushed += 1) {
+        assert.isBelow(pushed, 100)
+        inbox.push(flood(1))
       }
-      assert.strictEqual(heard.decoded, 3)
+      assert.strictEqual(heard.decoded, 6)
+      inbox.clear()
       assert.isFalse(inbox.isFull)
     })
   )
 
   it.effect("comes before the failure, also what had not been taken apart yet", () =>
     Effect.gen(function* () {
-      const { inbox } = setUp()
-      inbox.push(flood(2))
+      const { inbox, later } = setUp()
+      inbox.push(flood(7))
       inbox.fail(() => "the end")
-      assert.lengthOf(yield* inbox.take, 100)
-      assert.lengthOf(yield* inbox.take, 100)
+      assert.lengthOf(yield* inbox.take, 512)
+      later.shift()?.()
+      assert.lengthOf(yield* inbox.take, 188)
       assert.strictEqual(yield* Effect.flip(inbox.take), "the end")
     })
   )
 
   it.effect("may hide a broken rule until it is taken apart; what came before it is heard", () =>
     Effect.gen(function* () {
-      const { heard, inbox } = setUp()
-      inbox.push([...flood(1), Uint8Array.of(1, 7, 0x80, 0x00), ...flood(1)])
+      const { heard, inbox, later } = setUp()
+      inbox.push([...flood(6), Uint8Array.of(1, 7, 0x80, 0x00), ...flood(1)])
       assert.deepStrictEqual(heard.violations, [])
-      assert.lengthOf(yield* inbox.take, 100)
+      assert.lengthOf(yield* inbox.take, 512)
       assert.deepStrictEqual(heard.violations, ["a length prefix that is longer than it needs to be"])
-      assert.deepStrictEqual(yield* inbox.take, [Uint8Array.of(7)])
+      later.shift()?.()
+      assert.deepStrictEqual((yield* inbox.take).slice(-2), [Uint8Array.of(1, 2, 3), Uint8Array.of(7)])
     })
   )
 
