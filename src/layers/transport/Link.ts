@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
@@ -80,6 +81,9 @@ export class PeerLink implements Link, AttemptsOwner, ServiceOwner {
   readonly #service: Service
   readonly #actor: OnCall
   readonly #letters: Array<Letter> = []
+  /** Whoever waits until a letter has been handled. */
+  #asking: Set<Deferred.Deferred<void>> | undefined
+  #isOver = false
   #state = LinkMachine.initial
   #shown: LinkState = { _tag: "Idle", error: undefined }
   /** Not made before somebody watches. */
@@ -232,11 +236,13 @@ export class PeerLink implements Link, AttemptsOwner, ServiceOwner {
   /** Ends everything: first what could dial or wait again, then the channels, so that nothing re-arms. */
   get end(): Effect.Effect<void> {
     return Effect.gen(this, function* () {
+      this.#isOver = true
       yield* this.#actor.end
       yield* this.#tasks.end
       yield* this.#service.end
       yield* this.#attempts.abandon
       this.inbox.discard()
+      for (const done of this.#asking ?? []) Deferred.unsafeDone(done, Effect.void)
     })
   }
 
@@ -263,10 +269,19 @@ export class PeerLink implements Link, AttemptsOwner, ServiceOwner {
     })
   }
 
+  /** Waits until the event has been handled, or nothing is any more. */
   #ask(event: LinkMachine.Event): Effect.Effect<void> {
-    return Effect.flatMap(Deferred.make<void>(), (done) =>
-      Effect.zipRight(this.#post({ event, done }), Deferred.await(done))
-    )
+    return Effect.suspend(() => {
+      if (this.#isOver) return Effect.void
+      const done = Deferred.unsafeMake<void>(FiberId.none)
+      const asking = (this.#asking ??= new Set())
+      asking.add(done)
+      const answered = Effect.zipRight(this.#post({ event, done }), Deferred.await(done))
+      return Effect.ensuring(
+        answered,
+        Effect.sync(() => asking.delete(done))
+      )
+    })
   }
 
   /** What a write fails with after this side closed the link, however the stream puts it. */

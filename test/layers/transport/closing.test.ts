@@ -49,6 +49,16 @@ describe("Transport.closeConnection", () => {
     }).pipe(Effect.provide(layerNetwork))
   )
 
+  it.scoped("is over where the link is forgotten before it came to that", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      yield* connect(alice, bob)
+      const { closeConnection, forget } = alice.transport
+      yield* Effect.all([closeConnection(bob.peerId), forget(bob.peerId)], { concurrency: "unbounded", discard: true })
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("interrupts a handshake under way, whoever opened the stream", () =>
     Effect.gen(function* () {
       const network = yield* Network
