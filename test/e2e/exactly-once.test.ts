@@ -1,13 +1,12 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Command from "@effect/platform/Command"
-import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import { codeOf, figures, finish, gone, prepareProgram, text } from "../support/program.ts"
+import { assertRefused, codeOf, figures, finish, gone, prepareProgram, text } from "../support/program.ts"
 
 const prepare = (...args: ReadonlyArray<string>) => prepareProgram("exactly-once", args)
 
@@ -158,12 +157,9 @@ describe("exactly-once", () => {
       ["--mesages 5", "Received unknown argument: '--mesages'"],
       ["--keep maybe", "Received unknown argument: 'maybe'"]
     ])("refuses %s with one sentence", ([args = "", sentence = ""]) =>
-      Effect.gen(function* () {
-        const { command, left } = yield* prepare(...args.split(" "))
-        const { code, err, out } = yield* finish(command)
-        assert.deepStrictEqual({ code, err, out }, { code: CommandExecutor.ExitCode(1), err: `${sentence}\n`, out: "" })
-        assert.deepStrictEqual(yield* left, [])
-      }).pipe(Effect.provide(NodeContext.layer))
+      Effect.flatMap(prepare(...args.split(" ")), (program) => assertRefused(program, sentence)).pipe(
+        Effect.provide(NodeContext.layer)
+      )
     )
 
     it.scopedLive("tells its options", () =>

@@ -1,7 +1,7 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { figures, finish, prepareProgram } from "../support/program.ts"
+import { assertRefused, figures, finish, prepareProgram } from "../support/program.ts"
 
 const prepare = (...args: ReadonlyArray<string>) => prepareProgram("torture", args)
 
@@ -43,12 +43,9 @@ describe("torture", () => {
       ["--keep --seed", "--seed needs a value."],
       ["--minutes 2.5 -abc", "An option begins with two dashes."]
     ])("refuses %s with one sentence", ([args = "", sentence = ""]) =>
-      Effect.gen(function* () {
-        const { command, left } = yield* prepare(...args.split(" "))
-        const { code, err, out } = yield* finish(command)
-        assert.deepStrictEqual({ code: Number(code), err, out }, { code: 1, err: `${sentence}\n`, out: "" })
-        assert.deepStrictEqual(yield* left, [])
-      }).pipe(Effect.provide(NodeContext.layer))
+      Effect.flatMap(prepare(...args.split(" ")), (program) => assertRefused(program, sentence)).pipe(
+        Effect.provide(NodeContext.layer)
+      )
     )
 
     it.scopedLive("tells its options", () =>

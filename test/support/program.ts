@@ -3,6 +3,7 @@ import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -41,6 +42,16 @@ export const finish = Effect.fnUntraced(function* (command: Command.Command) {
     concurrency: "unbounded"
   })
   return { code, err, out }
+})
+
+/** Has the program end at once, with this sentence and nothing else, and leave nothing. */
+export const assertRefused = Effect.fnUntraced(function* (
+  { command, left }: Effect.Effect.Success<ReturnType<typeof prepareProgram>>,
+  sentence: string
+) {
+  const { code, err, out } = yield* finish(command)
+  assert.deepStrictEqual({ code: Number(code), err, out }, { code: 1, err: `${sentence}\n`, out: "" })
+  assert.deepStrictEqual(yield* left, [])
 })
 
 /** The table of a run, as name and figure. */

@@ -1,27 +1,15 @@
 import type { Connection } from "@effect/sql/SqlConnection"
-import { SqlError } from "@effect/sql/SqlError"
+import type { SqlError } from "@effect/sql/SqlError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { makeSavepoints } from "../../../src/layers/sql/savepoints.ts"
+import { noting } from "../../support/notingConnection.ts"
 
-/** A connection that only notes what it is to run, and fails on "bad". */
-const noting = () => {
-  const ran: Array<string> = []
-  const run = (sql: string) =>
-    Effect.suspend(() => {
-      ran.push(sql)
-      return sql === "bad" ? Effect.fail(new SqlError({ cause: sql, message: sql })) : Effect.succeed([])
-    })
-  const connection: Connection = {
-    execute: run,
-    executeRaw: run,
-    executeValues: run,
-    executeUnprepared: run,
-    executeStream: (sql) => Stream.fromEffect(run(sql))
-  }
-  return { ran, savepoints: makeSavepoints(connection) }
+const setUp = () => {
+  const { connection, log } = noting(["bad"])
+  return { ran: log, savepoints: makeSavepoints(connection) }
 }
 
 const ways: ReadonlyArray<readonly [string, (connection: Connection) => Effect.Effect<unknown, SqlError>]> = [
@@ -36,7 +24,7 @@ describe("savepoints that are owed", () => {
   for (const [name, work] of ways) {
     it.effect(`are set in order before the first statement of ${name}, and once`, () =>
       Effect.gen(function* () {
-        const { ran, savepoints } = noting()
+        const { ran, savepoints } = setUp()
         savepoints.owe("outer")
         savepoints.owe("inner")
         yield* work(savepoints.connection)
@@ -49,7 +37,7 @@ describe("savepoints that are owed", () => {
 
   it.effect("are never set when nothing runs before their end", () =>
     Effect.gen(function* () {
-      const { ran, savepoints } = noting()
+      const { ran, savepoints } = setUp()
       savepoints.owe("outer")
       savepoints.owe("inner")
       assert.isTrue(savepoints.cancel())
@@ -60,7 +48,7 @@ describe("savepoints that are owed", () => {
 
   it.effect("keep a statement from running when they cannot be set", () =>
     Effect.gen(function* () {
-      const { ran, savepoints } = noting()
+      const { ran, savepoints } = setUp()
       savepoints.owe("bad")
       assert.strictEqual((yield* Effect.flip(savepoints.connection.execute("work", [], undefined))).message, "bad")
       assert.deepStrictEqual(ran, ["bad"])

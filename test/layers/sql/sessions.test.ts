@@ -1,7 +1,6 @@
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -14,27 +13,9 @@ import { StoreUnavailableError } from "../../../src/errors/StoreError.ts"
 import { type Preparing, preparingOn, unprepared } from "../../../src/layers/sql/prepared.ts"
 import { execute, makeBackend } from "../../../src/layers/sql/sessions.ts"
 import { makeStatements } from "../../../src/layers/sql/statements.ts"
+import { noting } from "../../support/notingConnection.ts"
 
-/** A connection that notes what it is lent and given back for and what it runs; statements in `failing` fail. */
-const noting = (failing: ReadonlyArray<string> = []) => {
-  const log: Array<string> = []
-  const run = (sql: string) =>
-    Effect.suspend(() => {
-      log.push(sql)
-      return failing.includes(sql)
-        ? Effect.fail(new SqlError({ cause: new Error(sql), message: sql }))
-        : Effect.succeed([])
-    })
-  const connection: Connection = {
-    execute: run,
-    executeRaw: run,
-    executeValues: run,
-    executeUnprepared: run,
-    executeStream: (sql) => Stream.fromEffect(run(sql))
-  }
-  return { log, connection }
-}
-
+/** A client with this connection, which notes as well when it is lent and given back. */
 const clientOn = (connection: Connection, log: Array<string>, waits: Effect.Effect<void> = Effect.void) => {
   const note = (line: string) => Effect.sync(() => log.push(line))
   const lend = Effect.uninterruptibleMask((restore) =>
