@@ -4,13 +4,9 @@
  * @internal
  */
 
+import * as Slab from "./Slab.ts"
+
 const encoder = new TextEncoder()
-
-/** Short texts share buffers of this size: to allocate one for each takes longer than to encode it. */
-const slabBytes = 8192
-
-let slab = new Uint8Array(0)
-let slabUsed = 0
 
 /** What a UTF-16 code unit takes at most. */
 const bytesPerUnit = 3
@@ -22,15 +18,9 @@ const bytesPerUnit = 3
  */
 export const encode = (text: string): Uint8Array => {
   const most = text.length * bytesPerUnit
-  if (most * 2 > slabBytes) return encoder.encode(text)
-  if (slabUsed + most > slab.length) {
-    slab = new Uint8Array(slabBytes)
-    slabUsed = 0
-  }
-  const { written } = encoder.encodeInto(text, slab.subarray(slabUsed))
-  const encoded = slab.subarray(slabUsed, slabUsed + written)
-  slabUsed += written
-  return encoded
+  return most > Slab.longest
+    ? encoder.encode(text)
+    : Slab.fill(most, (target) => encoder.encodeInto(text, target).written)
 }
 
 /**

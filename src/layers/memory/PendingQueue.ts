@@ -12,8 +12,16 @@ const readOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body }
 /** Whether a body keeps little more than itself from being collected; short ones share a buffer with others. */
 const isAlone = ({ buffer, byteLength }: Uint8Array): boolean => 2 * byteLength >= buffer.byteLength
 
+const keptAlone = ({ body, expiresAt, seq }: PendingMessage): PendingMessage => ({
+  seq,
+  body: isAlone(body) ? body : new Uint8Array(body),
+  expiresAt
+})
+
 /** Those that are to be kept: what is not alone in its buffer is copied into one, because the messages of a transaction mostly go together. */
 const keptOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingMessage> => {
+  const [only] = messages
+  if (only !== undefined && messages.length === 1) return [keptAlone(only)]
   const buffer = new Uint8Array(messages.reduce((bytes, { body }) => bytes + (isAlone(body) ? 0 : body.length), 0))
   let offset = 0
   return messages.map((message) => {

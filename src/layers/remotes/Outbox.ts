@@ -1,6 +1,7 @@
 import * as Frame from "../../protocol/Frame.ts"
 import type { Amount } from "../../protocol/Credit.ts"
 import * as JsonBytes from "../../protocol/JsonBytes.ts"
+import * as Slab from "../../protocol/Slab.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 
 /**
@@ -130,6 +131,14 @@ const frameInPlace = ({ body, seq }: Part, ack: number): Pick<Write, "frames" | 
   return { frames, amount: { messages: 1, bytes } }
 }
 
+const frameOne = ({ body, seq }: Part, ack: number): Pick<Write, "frames" | "amount"> => {
+  const head = WireMessage.head(seq, ack)
+  const bytes = head.length + body.length
+  const frames = Slab.take(Frame.prefixLength(bytes) + bytes)
+  frames.set(body, writeHead(frames, Frame.writePrefix(frames, 0, bytes), head))
+  return { frames, amount: { messages: 1, bytes } }
+}
+
 const frameAll = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | "amount"> => {
   const heads = parts.map(({ seq }, index) => WireMessage.head(seq, index === parts.length - 1 ? ack : 0))
   let total = 0
@@ -151,8 +160,10 @@ const frameAll = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames"
 }
 
 const frame = (parts: ReadonlyArray<Part>, ack: number): Pick<Write, "frames" | "amount"> => {
-  const [only] = parts.length === 1 ? parts : []
-  return (only && frameInPlace(only, ack)) ?? frameAll(parts, ack)
+  const [only] = parts
+  return only === undefined || parts.length > 1
+    ? frameAll(parts, ack)
+    : (frameInPlace(only, ack) ?? frameOne(only, ack))
 }
 
 const nothingWritten: Pick<Write, "frames" | "amount"> = { frames: nothing, amount: { messages: 0, bytes: 0 } }
