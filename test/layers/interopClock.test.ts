@@ -221,6 +221,8 @@ describe("a peer of the base profile", () => {
       const heard = yield* listen(next)
       const again = yield* handle.deliver(message("new"))
       assert.strictEqual(again.seq, 1)
+      // Nobody acknowledges what has not been sent.
+      yield* TestClock.adjust("1 millis")
       yield* next.say(said(1), { ack: 1 })
       yield* TestClock.adjust("1 second")
       yield* again.acknowledged
