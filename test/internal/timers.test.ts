@@ -89,6 +89,19 @@ describe("timers of one clockwork", () => {
     }).pipe(Effect.withClock(standing(slept)))
   })
 
+  it.scoped("have a fiber begin only for what comes before everything else", () => {
+    const slept: Array<Duration.Duration> = []
+    const still: Clock.Clock = { ...standing(slept), unsafeCurrentTimeNanos: () => 0n }
+    return Effect.gen(function* () {
+      const timers = yield* (yield* makeClockwork).within(yield* Effect.scope)
+      for (const at of [50, 60, 40, 45, 70, 10]) {
+        timers.make(() => Effect.void).setIn(at)
+        yield* Effect.repeatN(Effect.yieldNow(), 10)
+      }
+      assert.deepStrictEqual(slept.map(Duration.toMillis), [50, 40, 10])
+    }).pipe(Effect.withClock(still))
+  })
+
   it.scoped("ring each at its own time, however they were set", () =>
     Effect.gen(function* () {
       const rung: Array<string> = []
