@@ -19,3 +19,16 @@ export const andThen = <A, E, R, B, E2, R2>(
   effect: Effect.Effect<A, E, R>,
   next: (value: A) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E | E2, R | R2> => (isDone(effect) ? next(effect.value) : Effect.flatMap(effect, next))
+
+/**
+ * An effect that may fail to be made: what throws instead of giving one has died of it.
+ *
+ * @internal
+ */
+export const made = <A, E, R>(make: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  try {
+    return make()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}

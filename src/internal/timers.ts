@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
-import { isDone } from "./atOnce.ts"
+import { isDone, made } from "./atOnce.ts"
 import { DueHeap } from "./dueHeap.ts"
 import { monotonic } from "./monotonic.ts"
 import { sleepFor } from "./sleepFor.ts"
@@ -97,7 +97,7 @@ class Entry implements Timer {
   /** What is done at once needs no fiber. */
   ring(): Effect.Effect<unknown> {
     this.ringAt = undefined
-    const work = this.#begin()
+    const work = made(this.#onRing)
     if (isDone(work)) return work
     this.isRinging = true
     const over = Effect.sync(() => {
@@ -105,14 +105,6 @@ class Entry implements Timer {
       this.#schedule(this)
     })
     return Effect.forkIn(Effect.ensuring(work, over), this.#scope)
-  }
-
-  #begin(): Effect.Effect<void> {
-    try {
-      return this.#onRing()
-    } catch (defect) {
-      return Effect.die(defect)
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { andThen, isDone } from "../../src/internal/atOnce.ts"
+import * as Exit from "effect/Exit"
+import { andThen, isDone, made } from "../../src/internal/atOnce.ts"
 
 describe("andThen", () => {
   it.effect("goes on at once behind what is done, and means the same as flatMap otherwise", () =>
@@ -21,6 +22,23 @@ describe("andThen", () => {
       const failed = andThen(Effect.fail("no"), next)
       assert.strictEqual(yield* Effect.flip(failed), "no")
       assert.strictEqual(calls, 2)
+    })
+  )
+})
+
+describe("made", () => {
+  it.effect("is the effect, or dies of what was thrown instead of it", () =>
+    Effect.gen(function* () {
+      const effect = Effect.succeed(1)
+      assert.strictEqual(
+        made(() => effect),
+        effect
+      )
+      const defect = new Error("a bug")
+      const failing = made((): Effect.Effect<number> => {
+        throw defect
+      })
+      assert.deepStrictEqual(yield* Effect.exit(failing), Exit.die(defect))
     })
   )
 })

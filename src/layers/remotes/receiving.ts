@@ -9,7 +9,7 @@ import type { Delivery } from "../../protocol/Delivery.ts"
 import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
-import { andThen, isDone } from "../../internal/atOnce.ts"
+import { andThen, isDone, made } from "../../internal/atOnce.ts"
 import type { Hole } from "../../protocol/EarlyMessages.ts"
 import type { DeliveryRefused, KernelBusy, KernelPort } from "../../services/KernelPort.ts"
 import type { RemoteIdentity } from "../../services/RemoteIdentity.ts"
@@ -177,13 +177,8 @@ const noteRejected = (
   })
 
 /** What the kernel makes of a delivery. One that throws instead of giving an effect has died of it. */
-const handle = ({ core, port }: Receiver, delivery: Delivery): ReturnType<typeof port.receive> => {
-  try {
-    return port.receive(core.peerId, delivery)
-  } catch (defect) {
-    return Effect.die(defect)
-  }
-}
+const handle = ({ core, port }: Receiver, delivery: Delivery): ReturnType<typeof port.receive> =>
+  made(() => port.receive(core.peerId, delivery))
 
 const receiveDelivery = (receiver: Receiver, message: Sequenced, delivery: Delivery) => {
   const handled = handle(receiver, delivery)

@@ -6,7 +6,7 @@ import type { ChannelError } from "../../errors/ConnectionError.ts"
 import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionError.ts"
 import type { IntentionalCloseError } from "../../errors/TransportError.ts"
 import { ProbeTimeoutError, StreamInactivityTimeoutError } from "../../errors/TransportError.ts"
-import { isDone } from "../../internal/atOnce.ts"
+import { isDone, made } from "../../internal/atOnce.ts"
 import { Gate, type Restore } from "../../internal/gate.ts"
 import type { Inbox } from "../../internal/inbox.ts"
 import { monotonic } from "../../internal/monotonic.ts"
@@ -187,7 +187,7 @@ export class OpenChannel implements PathOwner {
   /** In the turn in which it arrives, unless something has to be waited for. */
   #onReadable(arrived: ReadonlyArray<Uint8Array>): void {
     if (this.#isStopped) return
-    const taken = arrived.length === 0 ? undefined : this.#take(arrived)
+    const taken = arrived.length === 0 ? undefined : made(() => this.#take(arrived))
     if (taken !== undefined && isDone(taken)) return this.#listen()
     this.#debt = taken
     this.#reader.call()
