@@ -33,8 +33,8 @@ export const take = (size: number): Uint8Array<ArrayBuffer> => {
 }
 
 /**
- * What `fill` writes into a place of at most `most` bytes; it gives how many it wrote, and may not call for a place itself. The rest goes
- * to whoever comes next.
+ * What `write` writes into a place of at most `most` bytes; it gives how many these are, and may not call for a place itself. The rest
+ * goes to whoever comes next.
  *
  * @internal
  */

@@ -52,9 +52,9 @@ export interface Channel {
   readonly protocol: string
   readonly status: () => ChannelStatus
   /**
-   * Hands length-prefixed frames (see `protocol/Frame`), any number in one buffer, to the stream. The buffer belongs
-   * to the channel afterwards. Waits while the peer holds back; fails at once, with no byte written, when the channel
-   * is not open. Interrupting it does not take the bytes back.
+   * Hands length-prefixed frames (see `protocol/Frame`), any number in one array, to the stream. Nobody writes to these bytes
+   * afterwards; the `ArrayBuffer` under them may hold others besides, and must not be transferred. Waits while the peer holds
+   * back; fails at once, with no byte written, when the channel is not open. Interrupting it does not take the bytes back.
    */
   readonly send: (frames: Uint8Array) => Effect.Effect<void, ChannelError>
   /**
