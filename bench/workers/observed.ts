@@ -36,6 +36,15 @@ const observe = (watch: Watch, channel: ConnectionFactory.Channel): ConnectionFa
   const seen: Seen = { openedAt: performance.now(), bytes: 0, writes: 0, firstAt: undefined, received: undefined }
   watch.seen.push(seen)
   const { direction, peerId, protocol, relayed } = channel
+  const sendNow = (frames: Uint8Array) => {
+    seen.writes += 1
+    if (seen.writes > 1) seen.bytes += frames.length
+    if (seen.writes === 2) seen.firstAt = performance.now()
+    const sent = channel.sendNow(frames)
+    if (seen.bytes < watch.cutAfter) return sent
+    watch.cutAfter = Infinity
+    return Effect.zipLeft(sent, channel.abort(new Error("cut by the bench")))
+  }
   return {
     peerId,
     direction,
@@ -48,16 +57,8 @@ const observe = (watch: Watch, channel: ConnectionFactory.Channel): ConnectionFa
     ended: channel.ended,
     close: channel.close,
     abort: (error) => channel.abort(error),
-    send: (frames) =>
-      Effect.suspend(() => {
-        seen.writes += 1
-        if (seen.writes > 1) seen.bytes += frames.length
-        if (seen.writes === 2) seen.firstAt = performance.now()
-        const sent = channel.send(frames)
-        if (seen.bytes < watch.cutAfter) return sent
-        watch.cutAfter = Infinity
-        return Effect.zipLeft(sent, channel.abort(new Error("cut by the bench")))
-      }),
+    send: (frames) => Effect.suspend(() => sendNow(frames)),
+    sendNow,
     receive: Effect.tap(channel.receive, (frames) =>
       Effect.sync(() => {
         seen.received ??= readReceived(frames)

@@ -46,6 +46,11 @@ export class Inbox<A> {
     return this.#items
   }
 
+  /** Takes all items. */
+  poll(): ReadonlyArray<A> {
+    return this.#items.length === 0 ? this.#items : this.#empty()
+  }
+
   /** Takes all items, at least one. */
   get take(): Effect.Effect<ReadonlyArray<A>> {
     return Effect.suspend(() => this.#takeNow())

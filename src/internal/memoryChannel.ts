@@ -90,12 +90,13 @@ export class End implements Channel, Sink {
 
   readonly isDone = (): boolean => this.state !== "open" && this.state !== "closing"
 
-  readonly send = (frames: Uint8Array): Effect.Effect<void, ChannelError> =>
-    Effect.suspend(() => {
-      if (this.state !== "open") return Effect.fail(this.notWritable(this.state))
-      this.parts.outgoing.write(frames)
-      return this.parts.outgoing.isFlushed() ? Effect.void : this.flushed
-    })
+  readonly send = (frames: Uint8Array): Effect.Effect<void, ChannelError> => Effect.suspend(() => this.sendNow(frames))
+
+  readonly sendNow = (frames: Uint8Array): Effect.Effect<void, ChannelError> => {
+    if (this.state !== "open") return Effect.fail(this.notWritable(this.state))
+    this.parts.outgoing.write(frames)
+    return this.parts.outgoing.isFlushed() ? Effect.void : this.flushed
+  }
 
   readonly poll = (): ReadonlyArray<Uint8Array> => {
     this.release()

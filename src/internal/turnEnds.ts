@@ -29,16 +29,16 @@ const verdict = <A, E, Session>(level: Level<Session>, exit: Exit.Exit<A, E>): E
 }
 
 /**
- * Has all participants write what they have staged.
+ * Has all participants write what they have staged; then gives `value`.
  *
  * @internal
  */
-export const prepareAll = <Session>({ participants }: Turn<Session>): Effect.Effect<void, StoreError> => {
+export const prepareAll = <Session, A>({ participants }: Turn<Session>, value: A): Effect.Effect<A, StoreError> => {
   let next = 0
-  const goOn = (): Effect.Effect<void, StoreError> => {
+  const goOn = (): Effect.Effect<A, StoreError> => {
     // One may enlist another while it writes.
     const participant = participants[next++]
-    return participant === undefined ? Effect.void : andThen(participant.prepare, goOn)
+    return participant === undefined ? Effect.succeed(value) : andThen(participant.prepare, goOn)
   }
   return goOn()
 }

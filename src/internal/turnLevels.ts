@@ -20,6 +20,30 @@ export interface Turn<Session> {
 }
 
 /**
+ * @internal
+ */
+export const turnOf = <Session>(session: Session): Turn<Session> => ({
+  session,
+  participants: [],
+  enlisted: new Set(),
+  over: false
+})
+
+/**
+ * Takes a participant along, if it does not go along already.
+ *
+ * @internal
+ */
+export const join = <Session>(
+  { enlisted, participants }: Turn<Session>,
+  participant: Participant | undefined
+): void => {
+  if (participant === undefined || enlisted.has(participant)) return
+  enlisted.add(participant)
+  participants.push(participant)
+}
+
+/**
  * A transaction, or one nested in it.
  *
  * @internal

@@ -5,11 +5,11 @@ import { identity } from "effect/Function"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { StoreError } from "../errors/StoreError.ts"
 import type { Participant } from "../services/RemoteStore.ts"
-import { isDone } from "./atOnce.ts"
+import { isDone, made } from "./atOnce.ts"
 import { Gate, type Restore } from "./gate.ts"
 import type { Backend } from "./turnBackend.ts"
 import { makeEnds, prepareAll } from "./turnEnds.ts"
-import { type Level, levelIn, makePlaces, type Place } from "./turnLevels.ts"
+import { join, type Level, levelIn, makePlaces, type Place, turnOf } from "./turnLevels.ts"
 
 /**
  * The transactions of one store.
@@ -17,7 +17,11 @@ import { type Level, levelIn, makePlaces, type Place } from "./turnLevels.ts"
  * @internal
  */
 export interface Turns<Session> {
-  readonly transaction: <A, E, R>(turn: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+  /** `participant` is enlisted from the start. */
+  readonly transaction: <A, E, R>(
+    turn: Effect.Effect<A, E, R>,
+    participant?: Participant
+  ) => Effect.Effect<A, E | StoreError, R>
   readonly inTransaction: Effect.Effect<boolean>
   readonly enlist: (participant: Participant) => Effect.Effect<void>
   /** Joins the caller's transaction; outside it reads what is committed. What is an exit already costs next to nothing. */
@@ -61,19 +65,18 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     place: Place<Session>,
     turn: Effect.Effect<A, E, R>,
     restore: Restore,
-    session: Session
+    session: Session,
+    participant: Participant | undefined
   ): Effect.Effect<A, E | StoreError, R> => {
-    const level = levelIn({ session, participants: [], enlisted: new Set(), over: false }, undefined)
+    const level = levelIn(turnOf(session), undefined)
+    join(level.turn, participant)
     const before = place.level
     place.level = level
     const settled = (exit: Exit.Exit<A, E | StoreError>) => {
       place.level = before
       return leaving(gate, settle(level, exit))
     }
-    const work = Effect.flatMap(restore(turn), (value): Effect.Effect<A, StoreError> => {
-      const prepared = prepareAll(level.turn)
-      return isDone(prepared) ? Effect.succeed(value) : Effect.as(prepared, value)
-    })
+    const work = Effect.flatMap(restore(turn), (value) => prepareAll(level.turn, value))
     return Effect.matchCauseEffect(backend.within(session)(work), {
       onFailure: (cause) => settled(Exit.failCause(cause)),
       onSuccess: (value) => settled(Exit.succeed(value))
@@ -83,23 +86,27 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
   const begin = <A, E, R>(
     place: Place<Session>,
     turn: Effect.Effect<A, E, R>,
-    restore: Restore
+    restore: Restore,
+    participant: Participant | undefined
   ): Effect.Effect<A, E | StoreError, R> => {
     const session = backend.begin(restore)
-    if (isDone(session)) return begun(place, turn, restore, session.value)
+    if (isDone(session)) return begun(place, turn, restore, session.value, participant)
     return Effect.matchCauseEffect(session, {
       onFailure: (cause) => leaving(gate, Effect.failCause(cause)),
-      onSuccess: (it) => begun(place, turn, restore, it)
+      onSuccess: (it) => begun(place, turn, restore, it, participant)
     })
   }
 
   const outermost = <A, E, R>(
     place: Place<Session>,
     turn: Effect.Effect<A, E, R>,
-    restore: Restore
+    restore: Restore,
+    participant: Participant | undefined
   ): Effect.Effect<A, E | StoreError, R> => {
     const wait = gate.enter(restore)
-    return wait === undefined ? begin(place, turn, restore) : Effect.flatMap(wait, () => begin(place, turn, restore))
+    return wait === undefined
+      ? begin(place, turn, restore, participant)
+      : Effect.flatMap(wait, () => begin(place, turn, restore, participant))
   }
 
   /** The gate of the level around it was entered; it is left at the end. Written for few steps: this is run for each message. */
@@ -107,7 +114,8 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     place: Place<Session>,
     parent: Level<Session>,
     turn: Effect.Effect<A, E, R>,
-    restore: Restore
+    restore: Restore,
+    own: Participant | undefined
   ): Effect.Effect<A, E | StoreError, R> => {
     const level = levelIn(parent.turn, parent)
     const { participants, session } = parent.turn
@@ -120,11 +128,12 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
         place.level = before
         return leaving(parent.gate, settleNested(level, exit, staged, enlistedBefore))
       }
-      const marked = Effect.suspend(() => {
+      const marked = made(() => {
         for (let index = 0; index < enlistedBefore; index += 1) {
           const participant = participants[index]
           if (participant !== undefined) staged.push(participant.savepoint())
         }
+        join(level.turn, own)
         return restore(turn)
       })
       return Effect.matchCauseEffect(marked, {
@@ -144,28 +153,34 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     place: Place<Session>,
     parent: Level<Session>,
     turn: Effect.Effect<A, E, R>,
-    restore: Restore
+    restore: Restore,
+    participant: Participant | undefined
   ): Effect.Effect<A, E | StoreError, R> => {
     const entered = () => {
-      if (!parent.open) return parent.gate.leaving(restore(transaction(turn)))
+      if (!parent.open) return parent.gate.leaving(restore(transaction(turn, participant)))
       if (parent.doom !== undefined) return parent.gate.leaving(Effect.failCause(parent.doom))
-      return inside(place, parent, turn, restore)
+      return inside(place, parent, turn, restore, participant)
     }
     const wait = parent.gate.enter(restore)
     return wait === undefined ? entered() : Effect.flatMap(wait, entered)
   }
 
-  const transaction = <A, E, R>(turn: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
+  const transaction = <A, E, R>(
+    turn: Effect.Effect<A, E, R>,
+    participant?: Participant
+  ): Effect.Effect<A, E | StoreError, R> =>
     Effect.withFiberRuntime<A, E | StoreError, R>((fiber, status) => {
       const level = levelOf(fiber)
       if (backend.stranger(fiber.currentContext, level?.turn.session) !== undefined)
         return Effect.dieMessage(strangerAround)
       const place = placeOf(fiber)
       if (place === undefined) {
-        return Effect.zipRight(settleDown(fiber, level), transaction(turn))
+        return Effect.zipRight(settleDown(fiber, level), transaction(turn, participant))
       }
       return uninterruptibly(status, (restore) =>
-        level === undefined ? outermost(place, turn, restore) : nested(place, level, turn, restore)
+        level === undefined
+          ? outermost(place, turn, restore, participant)
+          : nested(place, level, turn, restore, participant)
       )
     })
 
@@ -175,23 +190,19 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
       if (backend.stranger(fiber.currentContext, level?.turn.session) !== undefined)
         return Effect.dieMessage(strangerAround)
       if (level === undefined) return Effect.dieMessage(outside)
-      const { enlisted, participants } = level.turn
-      if (!enlisted.has(participant)) {
-        enlisted.add(participant)
-        participants.push(participant)
-      }
+      join(level.turn, participant)
       return Effect.void
     })
 
   const joining = <A>(
     work: (session: Session, level: Level<Session> | undefined) => Effect.Effect<A, StoreError>,
-    alone: Effect.Effect<A, StoreError>
+    alone: () => Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> => {
     const joined: Effect.Effect<A, StoreError> = Effect.withFiberRuntime((fiber, status) => {
       const level = levelOf(fiber)
       if (level === undefined) {
         const stranger = backend.stranger(fiber.currentContext, undefined)
-        return stranger === undefined ? alone : work(stranger, undefined)
+        return stranger === undefined ? alone() : work(stranger, undefined)
       }
       const free = !level.gate.busy && level.doom === undefined
       const begun = free ? work(level.turn.session, level) : undefined
@@ -208,10 +219,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
   }
 
   const read = <A>(work: (session: Session) => Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> =>
-    joining(
-      work,
-      gate.through((restore) => backend.peek(restore, work))
-    )
+    joining(work, () => gate.through((restore) => backend.peek(restore, work)))
 
   const write = <A>(work: (session: Session) => Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> => {
     const dooming = (session: Session, level: Level<Session> | undefined) => {
@@ -223,10 +231,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
         return Effect.zipRight(backend.contain(session), Effect.failCause(cause))
       })
     }
-    const joined: Effect.Effect<A, StoreError> = joining(
-      dooming,
-      Effect.suspend(() => transaction(joined))
-    )
+    const joined: Effect.Effect<A, StoreError> = joining(dooming, () => transaction(joined))
     return joined
   }
 

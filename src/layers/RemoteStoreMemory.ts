@@ -182,16 +182,23 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
     removeRevokedUrls: write("removeRevokedUrls", (state) => state.removeIssuedUrls((it) => it.revoked)),
     listRemotes: read("listRemotes", (state) => state.remotes),
     findRemote: (peer) => read("findRemote", (state) => state.findRemote(peer)),
-    putRemote: (record) => write("putRemote", (state) => state.putRemote(record)),
+    putRemote: (record, { append = [], removeThrough = 0 } = {}) =>
+      turns.write((state) =>
+        run("putRemote", () => {
+          const misplaced = append.length === 0 ? undefined : state.appendPending(record.peerId, append)
+          if (misplaced !== undefined) return Exit.fail(misplacedAt("putRemote", misplaced))
+          state.putRemote(record)
+          if (removeThrough > 0) state.removePending(record.peerId, removeThrough)
+          return Exit.void
+        })
+      ),
     removeRemote: (peer, introduction) => write("removeRemote", (state) => state.removeRemote(peer, introduction)),
     loadIntroduction: (peer) => read("loadIntroduction", (state) => state.findIntroduction(peer)),
     appendPending: (peer, messages) =>
       turns.write((state) =>
         run("appendPending", () => {
           const misplaced = state.appendPending(peer, messages)
-          if (misplaced === undefined) return Exit.void
-          const cause = new Error(`message ${misplaced} is not above the last one`)
-          return Exit.fail(new StoreUnavailableError({ operation: "appendPending", reason: "Failed", cause }))
+          return misplaced === undefined ? Exit.void : Exit.fail(misplacedAt("appendPending", misplaced))
         })
       ),
     readPending: (peer, { fromSeq, maxBytes, maxMessages }) =>
@@ -223,6 +230,11 @@ export const make = Effect.fnUntraced(function* (disk: Disk) {
     removeDeadLettersBefore: (at) => write("removeDeadLettersBefore", (state) => state.removeDeadLettersBefore(at))
   })
 })
+
+const misplacedAt = (operation: DiskOperation, seq: number) => {
+  const cause = new Error(`message ${seq} is not above the last one`)
+  return new StoreUnavailableError({ operation, reason: "Failed", cause })
+}
 
 const copyOf = (letter: DeadLetter): DeadLetter => ({ ...letter, body: letter.body.slice() })
 

@@ -58,6 +58,11 @@ export interface Channel {
    */
   readonly send: (frames: Uint8Array) => Effect.Effect<void, ChannelError>
   /**
+   * As `send`, but in this very turn: what it gives is done already, unless the peer holds back, or it failed. It may be left alone, and
+   * then nobody waits.
+   */
+  readonly sendNow: (frames: Uint8Array) => Effect.Effect<void, ChannelError>
+  /**
    * Takes all frames that have arrived, at least one. After the last frame it fails with how the stream ended:
    * `StreamClosedError` (a FIN or this side's close), `StreamResetError` (everything else that the peer or the network
    * did), `ProtocolViolationError` (framing broken or a frame over the limit).

@@ -89,6 +89,19 @@ export interface PendingMessage {
 }
 
 /**
+ * What a commit changes about the messages that are pending for a peer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PendingChange {
+  /** To be appended, as by `RemoteStore.appendPending`; none if it is left out. */
+  readonly append?: ReadonlyArray<PendingMessage> | undefined
+  /** Up to which number they are removed, as by `RemoteStore.removePending`; none are if it is left out. */
+  readonly removeThrough?: number | undefined
+}
+
+/**
  * Until when a pending message may be transmitted for the first time (ms since the Unix epoch).
  *
  * @since 0.1.0
@@ -217,7 +230,11 @@ export interface Participant {
 export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
   RemoteStore,
   {
-    readonly transaction: <A, E, R>(turn: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+    /** `participant` is enlisted from the start, if one is given. */
+    readonly transaction: <A, E, R>(
+      turn: Effect.Effect<A, E, R>,
+      participant?: Participant
+    ) => Effect.Effect<A, E | StoreError, R>
     /** Whether the calling fiber is in a transaction. */
     readonly inTransaction: Effect.Effect<boolean>
     /**
@@ -244,8 +261,8 @@ export class RemoteStore extends Context.Tag("effect-remotes/RemoteStore")<
 
     readonly listRemotes: Effect.Effect<ReadonlyArray<RemoteRecord>, StoreError>
     readonly findRemote: (peer: PeerId) => Effect.Effect<Option.Option<RemoteRecord>, StoreError>
-    /** Inserts or replaces the record of its peer. */
-    readonly putRemote: (record: RemoteRecord) => Effect.Effect<void, StoreError>
+    /** Inserts or replaces the record of its peer, together with what changes `along` with it. */
+    readonly putRemote: (record: RemoteRecord, along?: PendingChange) => Effect.Effect<void, StoreError>
     /**
      * Removes the record, and everything pending for the peer or asked of it; dead letters stay. From then on `introduction` is what
      * `loadIntroduction` gives for the peer.

@@ -127,6 +127,8 @@ export interface Link {
    * is one reader: who listened before is called no more.
    */
   readonly listen: (onEvents: () => void) => void
+  /** Takes what `take` would take now, without waiting; empty where that would wait. */
+  readonly poll: () => ReadonlyArray<LinkEvent>
   /** What has happened since and waits to be taken; changes nothing. */
   readonly peek: () => ReadonlyArray<LinkEvent>
   /** Makes an idle link dial, and one that backs off dial at once. A closed one stays closed. */
@@ -142,6 +144,8 @@ export interface Link {
     channel: number,
     frames: Uint8Array
   ) => Effect.Effect<void, ChannelError | WriteTimeoutError | IntentionalCloseError>
+  /** As `send`, but in this very turn: what it gives is done already, unless the rest has to be waited for, or it failed. */
+  readonly sendNow: Link["send"]
   /**
    * Says whether the peer owes an answer on that channel. While it does, a peer of ours that is silent is asked whether it is
    * there, at the pace of the measured round trip; its transport answers, however busy its kernel is. When there is no answer, the

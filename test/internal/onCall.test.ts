@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { makeRoster, OnCall } from "../../src/internal/onCall.ts"
@@ -33,6 +34,82 @@ describe("what is on call", () => {
       }
       assert.lengthOf(rounds, 6)
       assert.lengthOf(new Set(rounds), 1)
+    })
+  )
+
+  it.scoped("takes no fiber for what is done at once, and one for what is not", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const slow = Effect.withFiberRuntime<void>(() => Effect.sync(() => void log.push("slow")))
+      let rounds = 0
+      const base = yield* roster
+      const onCall = new OnCall({ ...base, begin: (...args) => (log.push("fiber"), base.begin(...args)) }, {}, () => {
+        rounds += 1
+        return rounds < 3 ? Effect.void : slow
+      })
+      for (const expected of [1, 2]) {
+        onCall.call()
+        assert.strictEqual(rounds, expected - 1, "a round begins in a turn of its own")
+        yield* TestClock.adjust(0)
+        assert.strictEqual(rounds, expected)
+      }
+      assert.deepStrictEqual(log, [])
+      onCall.call()
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(log, ["fiber", "slow"])
+    })
+  )
+
+  it.scoped("begins at once if it is told so, unless a round is under way, and then does another one", () =>
+    Effect.gen(function* () {
+      let rounds = 0
+      const onCall: OnCall = new OnCall(yield* roster, {}, () => {
+        rounds += 1
+        if (rounds === 2) onCall.callNow()
+        if (rounds === 3) return Effect.sleep("1 second")
+        return Effect.void
+      })
+      onCall.callNow()
+      assert.strictEqual(rounds, 1)
+      onCall.call()
+      onCall.callNow()
+      assert.strictEqual(rounds, 2, "the one that was called for before, and not another one inside of it")
+      yield* TestClock.adjust(0)
+      assert.strictEqual(rounds, 3)
+      onCall.callNow()
+      assert.strictEqual(rounds, 3)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(rounds, 4)
+      yield* onCall.end
+      onCall.callNow()
+      assert.strictEqual(rounds, 4)
+    })
+  )
+
+  it.scoped("goes on after work that died if it is told how to recover, and is done for if not", () =>
+    Effect.gen(function* () {
+      for (const recovers of [true, false]) {
+        let rounds = 0
+        const causes: Array<string> = []
+        const work = () => {
+          rounds += 1
+          if (rounds === 1) throw new Error("bug")
+          return rounds === 2 ? Effect.dieMessage("another bug") : Effect.void
+        }
+        const recover = (cause: Cause.Cause<never>) =>
+          Effect.zipRight(
+            Effect.sync(() => void causes.push(Cause.pretty(cause).split("\n")[0] ?? "")),
+            Effect.sleep("1 second")
+          )
+        const onCall = new OnCall(yield* roster, {}, work, recovers ? recover : undefined)
+        onCall.call()
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual(rounds, recovers ? 3 : 1)
+        assert.deepStrictEqual(causes, recovers ? ["Error: bug", "RuntimeException: another bug"] : [])
+        onCall.call()
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual(rounds, recovers ? 4 : 1)
+      }
     })
   )
 

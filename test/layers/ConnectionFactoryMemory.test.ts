@@ -209,6 +209,25 @@ describe("ConnectionFactoryMemory", () => {
       )
     )
 
+    it.effect("takes what is sent now in the very turn, and leaves the rest of the wait to who wants it", () =>
+      onNetwork(
+        Effect.gen(function* () {
+          const { far, near } = yield* joined()
+          assert.strictEqual(near.sendNow(frames(bytes(600))), Effect.void, "there is nothing to wait for")
+          assert.notStrictEqual(near.sendNow(frames(bytes(600))), Effect.void, "the peer holds back")
+          const held = yield* Effect.fork(near.sendNow(frames(bytes(600))))
+          yield* TestClock.adjust("1 day")
+          assert.isTrue(yield* isWaiting(held))
+          assert.strictEqual((yield* far.receive).length, 2)
+          yield* Fiber.join(held)
+          assert.strictEqual((yield* far.receive).length, 1)
+          yield* near.close
+          assert.strictEqual((yield* Effect.flip(near.sendNow(frames(bytes(1)))))._tag, "StreamClosedError")
+        }),
+        { window: 1000 }
+      )
+    )
+
     it.effect("makes room for a frame that is larger than the window as its pieces arrive", () =>
       onNetwork(
         Effect.gen(function* () {

@@ -323,6 +323,26 @@ export const contract = (name: string, implementation: Implementation): void => 
     )
 
     test(
+      "puts a record together with what it says of the pending messages, or none of it",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        yield* store.putRemote(record(bob), { append: messages(1, 3) })
+        yield* store.appendPending(alice, messages(1, 3))
+        assert.deepStrictEqual(yield* seqs(bob), [1, 2, 3])
+        yield* store.putRemote(record(bob, 6), { append: messages(4, 5), removeThrough: 2 })
+        assert.deepStrictEqual(yield* seqs(bob), [3, 4, 5])
+        assert.strictEqual(Option.getOrThrow(yield* store.findRemote(bob)).nextSeq, 6)
+        const misplaced = store.putRemote(record(bob, 9), { append: messages(5, 7), removeThrough: 4 })
+        assert.strictEqual((yield* Effect.flip(misplaced))._tag, "StoreUnavailableError")
+        assert.deepStrictEqual(yield* seqs(bob), [3, 4, 5])
+        assert.strictEqual(Option.getOrThrow(yield* store.findRemote(bob)).nextSeq, 6)
+        yield* store.putRemote(record(bob, 6), { removeThrough: 5 })
+        assert.deepStrictEqual(yield* seqs(bob), [])
+        assert.deepStrictEqual(yield* seqs(alice), [1, 2, 3])
+      })
+    )
+
+    test(
       "introduces the kernel to a peer as the last removal of that peer said",
       Effect.gen(function* () {
         const store = yield* RemoteStore
@@ -1062,6 +1082,30 @@ export const contract = (name: string, implementation: Implementation): void => 
         assert.deepStrictEqual(log, ["early prepare", "late prepare", "early committed", "late committed"])
         assert.deepStrictEqual(yield* seqs(alice), [1])
         assert.deepStrictEqual(yield* seqs(bob), [1])
+      })
+    )
+
+    test(
+      "takes along from the start whom the transaction is begun with, once, also where that is nested",
+      Effect.gen(function* () {
+        const store = yield* RemoteStore
+        const log: Array<string> = []
+        const outer = recorder("outer", log)
+        const inner = recorder("inner", log)
+        yield* store.transaction(
+          Effect.gen(function* () {
+            yield* store.enlist(outer)
+            yield* Effect.flip(store.transaction(Effect.fail("no"), inner))
+            assert.deepStrictEqual(log.splice(0), ["outer savepoint", "inner rolledBack", "outer undo"])
+            yield* store.transaction(Effect.void, outer)
+            yield* store.transaction(store.enlist(inner), inner)
+            assert.deepStrictEqual(log.splice(0), ["outer savepoint", "outer savepoint"])
+          }),
+          outer
+        )
+        assert.deepStrictEqual(log.splice(0), ["outer prepare", "inner prepare", "outer committed", "inner committed"])
+        yield* Effect.flip(store.transaction(Effect.fail("no"), outer))
+        assert.deepStrictEqual(log, ["outer rolledBack"])
       })
     )
 

@@ -124,14 +124,17 @@ vi.mock(import("../../src/layers/remotes/staging.ts"), async (original) => {
   const real = await original()
   return {
     ...real,
-    makeParticipant: (core, store, wake) => {
+    makeParticipant: (core, store, clock, wake) => {
       const keeping: typeof store =
         defect.is === "does not commit the receipt with the message"
-          ? { ...store, putRemote: (record) => store.putRemote({ ...record, receivedSeq: core.received }) }
+          ? {
+              ...store,
+              putRemote: (record, along) => store.putRemote({ ...record, receivedSeq: core.received }, along)
+            }
           : defect.is === "keeps no dead letters"
             ? { ...store, addDeadLetters: () => Effect.void, buryPending: () => Effect.succeed(0) }
             : store
-      const participant = real.makeParticipant(core, keeping, wake)
+      const participant = real.makeParticipant(core, keeping, clock, wake)
       if (defect.is !== "transmits before the commit") return participant
       const { committed, prepare } = participant
       return { ...participant, prepare: Effect.zipLeft(prepare, Effect.sync(committed)), committed: () => undefined }

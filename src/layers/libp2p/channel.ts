@@ -131,17 +131,19 @@ class StreamChannel implements Channel {
   }
 
   send(frames: Uint8Array): Effect.Effect<void, ChannelError> {
-    return Effect.suspend(() => {
-      if (this.status() !== "open") return Effect.fail(this.#closedError())
-      try {
-        return this.#stream.send(frames)
-          ? Effect.void
-          : drained(this.#stream, () => (this.#end === undefined ? undefined : this.#lostError()))
-      } catch {
-        // It has aborted the stream: the connection under it is gone.
-        return Effect.fail(this.#lostError())
-      }
-    })
+    return Effect.suspend(() => this.sendNow(frames))
+  }
+
+  sendNow(frames: Uint8Array): Effect.Effect<void, ChannelError> {
+    if (this.status() !== "open") return Effect.fail(this.#closedError())
+    try {
+      return this.#stream.send(frames)
+        ? Effect.void
+        : drained(this.#stream, () => (this.#end === undefined ? undefined : this.#lostError()))
+    } catch {
+      // It has aborted the stream: the connection under it is gone.
+      return Effect.fail(this.#lostError())
+    }
   }
 
   get receive() {

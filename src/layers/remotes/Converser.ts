@@ -59,16 +59,23 @@ const tryAgain = <A>({ core, notify }: Converser, effect: Effect.Effect<A, Store
 
 /**
  * Tries again for as long as the store does not take it: the line is held, and nothing is lost meanwhile. As long as the store
- * does, nothing of a schedule is set up.
+ * does, nothing of a schedule is set up. `then` goes on.
  *
  * @internal
  */
-export const holdLine = <A>(converser: Converser, effect: Effect.Effect<A, StoreError>): Effect.Effect<A> =>
-  Effect.catchAll(effect, (error) =>
-    Effect.tap(tryAgain(converser, effect, error), () => {
-      converser.core.held = false
-    })
-  )
+export const holdLine = <A, B>(
+  converser: Converser,
+  effect: Effect.Effect<A, StoreError>,
+  then: (value: A) => Effect.Effect<B>
+): Effect.Effect<B> =>
+  Effect.matchEffect(effect, {
+    onSuccess: then,
+    onFailure: (error) =>
+      Effect.flatMap(tryAgain(converser, effect, error), (value) => {
+        converser.core.held = false
+        return then(value)
+      })
+  })
 
 /**
  * Tells the kernel of the end of a conversation; if it fails on it, the conversation ends all the same.

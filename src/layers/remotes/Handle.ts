@@ -114,12 +114,12 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     waiting: () => watch.waiting,
     forget: options.forget
   })
-  const { wake } = loops
-  const participant = makeParticipant(core, store, () => {
+  const { wake, wakeNow } = loops
+  const participant = makeParticipant(core, store, clock, () => {
     acceptTimes.note()
     lookForExpired()
     if (core.removed >= core.window.settled) tidy.disarm()
-    wake()
+    wakeNow()
     notify()
     // The commit may have counted anew what is pending.
     makeRoom()
@@ -159,7 +159,7 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
     core.channel === undefined ? Effect.void : link.remind(core.channel.number)
   )
   const tidy = new Deadline(timers, tidyDelay, () =>
-    Effect.catchAll(store.transaction(store.enlist(participant)), (error) =>
+    Effect.catchAll(store.transaction(Effect.void, participant), (error) =>
       core.gone ? Effect.void : Effect.logWarning("settled messages stay in the store for now", error)
     )
   )
@@ -266,11 +266,10 @@ export const makeHandle = Effect.fnUntraced(function* (options: HandleOptions) {
       return fresh.length === 0
         ? Effect.void
         : store.transaction(
-            Effect.flatMap(store.enlist(participant), () =>
-              Effect.sync(() => {
-                core.staged.hints = [...core.hints, ...fresh].slice(-16)
-              })
-            )
+            Effect.sync(() => {
+              core.staged.hints = [...core.hints, ...fresh].slice(-16)
+            }),
+            participant
           )
     }
   }

@@ -28,6 +28,8 @@ export const oweAck = ({ core, delayedAck, wake }: Converser, repeated: boolean)
   const { channel } = core
   if (channel === undefined) return
   const owed = core.received - channel.acknowledged
+  // What was sent upon it may have taken the ACK along.
+  if (owed <= 0 && !repeated) return
   if (channel.extended || repeated || owed >= acksOwedAtOnce) channel.ackDue = true
   else if (owed > 0) delayedAck.armOnce()
   wake()

@@ -58,15 +58,14 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
   let ended = false
 
   /** The remote may have been removed while the transaction waited for its turn. */
-  const stage = ({ body, core, expiresAt, participant }: Message): Effect.Effect<Placed | undefined> =>
-    Effect.suspend(() =>
-      core.gone
-        ? Effect.succeed(undefined)
-        : Effect.flatMap(store.enlist(participant), () => Effect.succeed(stageBody(core, body, expiresAt)))
-    )
+  const place = ({ body, core, expiresAt }: Message): Effect.Effect<Placed, NetworkStoppedError> =>
+    core.gone ? new NetworkStoppedError() : Effect.succeed(stageBody(core, body, expiresAt))
 
-  const outcome = (place: Placed | undefined): Effect.Effect<Placed, NetworkStoppedError> =>
-    place === undefined ? new NetworkStoppedError() : Effect.succeed(place)
+  /** One that has no place any more leaves the others theirs. */
+  const stage = (message: Message): Effect.Effect<Effect.Effect<Placed, NetworkStoppedError>> =>
+    message.core.gone
+      ? Effect.succeed(new NetworkStoppedError())
+      : Effect.map(store.enlist(message.participant), () => place(message))
 
   const commitBatch = (batch: ReadonlyArray<Request>) =>
     store.transaction(Effect.forEach(batch, ({ message }) => stage(message))).pipe(
@@ -75,7 +74,7 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
           for (const { placed } of batch) Deferred.unsafeDone(placed, Effect.failCause(cause))
         },
         onSuccess: (places) => {
-          batch.forEach(({ placed }, index) => Deferred.unsafeDone(placed, outcome(places[index])))
+          batch.forEach(({ placed }, index) => Deferred.unsafeDone(placed, places[index] ?? new NetworkStoppedError()))
         }
       })
     )
@@ -99,9 +98,10 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
       awake.raise()
       return exit
     }
-    return Effect.matchCauseEffect(store.transaction(stage(message)), {
+    const turn = Effect.suspend(() => place(message))
+    return Effect.matchCauseEffect(store.transaction(turn, message.participant), {
       onFailure: (cause) => leave(Effect.failCause(cause)),
-      onSuccess: (place) => leave(outcome(place))
+      onSuccess: (placed) => leave(Effect.succeed(placed))
     })
   }
 

@@ -67,7 +67,7 @@ export const converse = (converser: Converser, events: ReadonlyArray<LinkEvent>)
     const event = joined[index]
     if (event === undefined) return Effect.void
     converser.behind = joined.slice(index + 1)
-    return andThen(hear(event), () => from(index + 1))
+    return index === joined.length - 1 ? hear(event) : andThen(hear(event), () => from(index + 1))
   }
   return from(0)
 }

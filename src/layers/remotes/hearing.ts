@@ -37,7 +37,7 @@ const offerAgain = (
       yield* Effect.sleep(pause)
       core.held = false
       if (isLostBehind(converser, channel)) return false
-      const count = yield* holdLine(converser, receive(converser, left, channel.senderOf))
+      const count = yield* holdLine(converser, receive(converser, left, channel.senderOf), Effect.succeed)
       noteTaken(converser)
       left = left.slice(count)
       took = count > 0
@@ -63,7 +63,7 @@ const receiveAll = <A>(
 ): Effect.Effect<A> =>
   messages.length === 0
     ? then(true)
-    : Effect.flatMap(holdLine(converser, receive(converser, messages, channel.senderOf)), (count) => {
+    : holdLine(converser, receive(converser, messages, channel.senderOf), (count) => {
         noteTaken(converser)
         return count === messages.length
           ? then(true)
@@ -166,7 +166,7 @@ export const onReminded = (converser: Converser, number: number) =>
       return yield* hangUp(converser, channel, objection)
     }
     channel.early = passed.early
-    yield* holdLine(converser, passHole(converser, passed.hole))
+    yield* holdLine(converser, passHole(converser, passed.hole), Effect.succeed)
     yield* receiveAll(converser, channel, passed.taken, (taken) => {
       if (taken) return watchGap(converser, channel, true)
       core.channel = undefined

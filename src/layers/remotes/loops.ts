@@ -18,6 +18,8 @@ import { flush } from "./sending.ts"
 export interface Loops {
   /** There may be something to write. */
   readonly wake: () => void
+  /** There may be something to write, and nothing else is to be done before. */
+  readonly wakeNow: () => void
   /** From here on the link is read. */
   readonly begin: () => void
   readonly end: Effect.Effect<void>
@@ -52,9 +54,8 @@ const read = (converser: Converser, forget: () => void): Effect.Effect<void> => 
     // What the link tells from here on is for who comes next.
     return Effect.never
   }
-  return link.peek().length === 0
-    ? Effect.void
-    : Effect.flatMap(link.take, (events) => andThen(converse(converser, events), look))
+  const events = link.poll()
+  return events.length === 0 ? Effect.void : andThen(converse(converser, events), look)
 }
 
 /** A bug in here must not end the conversation: the channel is dropped, and the next one brings again what was in hand. */
@@ -76,15 +77,13 @@ const recover = ({ core, link }: Converser, cause: Cause.Cause<never>) =>
  */
 export const makeLoops = ({ converser, forget, link, roster, waiting }: LoopOptions): Loops => {
   const label = { package: "effect-remotes", module: "RemoteHandle", peer: link.peerId }
-  const loop = (work: () => Effect.Effect<void>) => {
-    const again = (): Effect.Effect<void> =>
-      Effect.catchAllCause(Effect.suspend(work), (cause) => Effect.flatMap(recover(converser(), cause), again))
-    return new OnCall(roster, label, again)
-  }
+  const loop = (work: () => Effect.Effect<void>) =>
+    new OnCall(roster, label, work, (cause) => recover(converser(), cause))
   const reader = loop(() => read(converser(), forget))
   const writer = loop(() => write(converser(), waiting))
   return {
     wake: () => writer.call(),
+    wakeNow: () => writer.callNow(),
     begin: () => {
       link.listen(() => reader.call())
       writer.call()

@@ -30,14 +30,15 @@ const applyEnding = (converser: Converser, event: Extract<LinkEvent, { _tag: "Op
       converser,
       store.transaction(
         Effect.gen(function* () {
-          yield* store.enlist(participant)
           const at = yield* Clock.currentTimeMillis
           yield* stageEnding(core, store, { why, reason, detail: why.message, epoch, at })
           core.staged.incarnationId = incarnationId
           core.staged.after.push(() => redemptions.reject(why))
           yield* tellKernel(store, port, peerId, why)
-        })
-      )
+        }),
+        participant
+      ),
+      Effect.succeed
     )
   )
 }
@@ -80,7 +81,7 @@ const recordOpening = (converser: Converser, incarnationId: string) => {
   const { core, participant, store } = converser
   core.incarnationId = incarnationId
   if (!core.known && SendWindow.pending(core.window) === 0) return Effect.void
-  return holdLine(converser, store.transaction(store.enlist(participant)))
+  return holdLine(converser, store.transaction(Effect.void, participant), Effect.succeed)
 }
 
 /** What the peer gave up is passed by the first message that comes after it. */

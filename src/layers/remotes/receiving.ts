@@ -253,10 +253,10 @@ const takeInTurn = (
   const taken = from()
   return isDone(taken)
     ? finish()
-    : Effect.flatMap(
-        Effect.catchTag(taken, "KernelBusy", () => Effect.void),
-        finish
-      )
+    : Effect.matchEffect(taken, {
+        onSuccess: finish,
+        onFailure: (error) => (error._tag === "KernelBusy" ? finish() : Effect.fail(error))
+      })
 }
 
 /**
@@ -272,10 +272,11 @@ export const receive = (
 ): Effect.Effect<number, StoreError> => {
   const { core, participant, store } = receiver
   return store.transaction(
-    Effect.flatMap(store.enlist(participant), () => {
+    Effect.suspend(() => {
       core.staged.joined = true
       return takeInTurn(receiver, messages, senderOf)
-    })
+    }),
+    participant
   )
 }
 
@@ -290,7 +291,6 @@ export const passHole = ({ core, participant, store }: Receiver, hole: Hole): Ef
   return Effect.zipRight(
     store.transaction(
       Effect.gen(function* () {
-        yield* store.enlist(participant)
         const at = yield* Clock.currentTimeMillis
         const { epoch, peerId, staged } = core
         const detail = `${numbers} never came`
@@ -300,7 +300,8 @@ export const passHole = ({ core, participant, store }: Receiver, hole: Hole): Ef
         staged.after.push(() => {
           core.lostByPeer += through - from + 1
         })
-      })
+      }),
+      participant
     ),
     Effect.logWarning(`the peer lost ${numbers}; going on behind`)
   )

@@ -9,6 +9,7 @@ import * as SendWindow from "../../protocol/SendWindow.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 import { StoreCorruptError, type StoreError } from "../../errors/StoreError.ts"
 import { AckTimeoutError } from "../../errors/TransportError.ts"
+import { isDone } from "../../internal/atOnce.ts"
 import type { Deadline } from "../../internal/deadline.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
@@ -127,7 +128,7 @@ const transmit = (sender: Sender, channel: OpenChannel, room: Amount) => {
   if (channel.extended) link.expect(channel.number, true)
   else sender.ackDeadline.armOnce()
   sender.pacer.charge(write.amount.messages)
-  return link.send(channel.number, write.frames)
+  return link.sendNow(channel.number, write.frames)
 }
 
 const creditDue = ({ grants }: OpenChannel): Amount | undefined => grants && Credit.due(grants)
@@ -145,7 +146,7 @@ const sayWhatIsDue = (sender: Sender, channel: OpenChannel) => {
     channel.grants = channel.grants && Credit.issue(channel.grants, to)
     frames.push(WireMessage.encodeCredit(to))
   }
-  return frames.length === 0 ? Effect.void : sender.link.send(channel.number, Frame.encode(frames))
+  return frames.length === 0 ? Effect.void : sender.link.sendNow(channel.number, Frame.encode(frames))
 }
 
 const orLater = (work: Effect.Effect<void, StoreError>, problem: string) =>
@@ -167,24 +168,28 @@ const onFailure = () => Effect.void
 export const flush = (sender: Sender): Effect.Effect<void> => {
   const { clock, core } = sender
   let patience = ackPatience
-  const go = (work: Effect.Effect<void, LinkError>) => Effect.matchEffect(work, { onFailure, onSuccess: turn })
-  const turn = (): Effect.Effect<void> => {
+  const next = (): Effect.Effect<void, LinkError> | undefined => {
     const { channel } = core
-    if (channel === undefined || !channel.writable) return Effect.void
+    if (channel === undefined || !channel.writable) return undefined
     const free = room(core, channel, clock.unsafeCurrentTimeMillis())
     const messages = Math.min(free.messages, sender.pacer.allowance())
     if (messages < free.messages) sender.pacer.wakeLater()
-    if (creditDue(channel) !== undefined) return go(sayWhatIsDue(sender, channel))
-    if (messages > 0 && !Outbox.has(core.outbox, core.window.cursor))
-      return Effect.flatMap(loadNext(sender, channel), turn)
-    if (messages > 0 && isNextTooLarge(core, channel)) return Effect.flatMap(skipTooLarge(sender, channel), turn)
+    if (creditDue(channel) !== undefined) return sayWhatIsDue(sender, channel)
+    if (messages > 0 && !Outbox.has(core.outbox, core.window.cursor)) return loadNext(sender, channel)
+    if (messages > 0 && isNextTooLarge(core, channel)) return skipTooLarge(sender, channel)
     if (messages > 0 && Outbox.fits(core.outbox, core.window.cursor, free))
-      return go(transmit(sender, channel, { ...free, messages }))
-    if (!channel.ackDue) return Effect.void
+      return transmit(sender, channel, { ...free, messages })
+    if (!channel.ackDue) return undefined
     patience -= 1
-    return patience < 0 ? go(sayWhatIsDue(sender, channel)) : Effect.flatMap(Effect.yieldNow(), turn)
+    return patience < 0 ? sayWhatIsDue(sender, channel) : Effect.yieldNow()
   }
-  return turn()
+  const goOn = (): Effect.Effect<void> => {
+    for (let work = next(); work !== undefined; work = next()) {
+      if (!isDone(work)) return Effect.matchEffect(work, { onFailure, onSuccess: goOn })
+    }
+    return Effect.void
+  }
+  return goOn()
 }
 
 const giveUpChannel = ({ config, core, link }: Sender, channel: OpenChannel) =>

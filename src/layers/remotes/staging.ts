@@ -1,3 +1,4 @@
+import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
@@ -70,33 +71,23 @@ const stagedRecord = (core: Core, activeAt: number): RemoteRecord => {
 
 const noDeadlines: ReadonlyMap<number, number> = new Map()
 
-const writeStagedBodies = (core: Core, store: Store): Effect.Effect<void, StoreError> => {
+/** Those of the staged bodies that the store has not been given yet; it is to be given them now. */
+const takeStagedBodies = (core: Core): Array<PendingMessage> => {
   const { bodies, deadlines, written } = core.staged
-  if (written === bodies.length) return Effect.void
-  const expiresAt = deadlines.length === 0 ? noDeadlines : new Map(deadlines.map((it) => [it.index, it.expiresAt]))
   const messages: Array<PendingMessage> = []
+  if (written === bodies.length) return messages
+  const expiresAt = deadlines.length === 0 ? noDeadlines : new Map(deadlines.map((it) => [it.index, it.expiresAt]))
   for (let index = written; index < bodies.length; index += 1) {
     const body = bodies[index]
     if (body !== undefined) messages.push({ seq: numberAt(core, index), body, expiresAt: expiresAt.get(index) })
   }
   core.staged.written = bodies.length
-  // Emptied, because what a transaction leaves behind is looked through so late that a backlog would pile up in memory as well.
-  return Effect.flatMap(store.appendPending(core.peerId, messages), () => {
-    messages.length = 0
-    return Effect.void
-  })
+  return messages
 }
 
-/** Removes what is settled; it was delivered. */
-const removeSettled = (core: Core, store: Store, { settled }: SendWindow.SendWindow): Effect.Effect<void, StoreError> =>
-  settled <= core.removed ? Effect.void : store.removePending(core.peerId, settled)
-
-const noteRemoved = (core: Core, { settled }: SendWindow.SendWindow): void => {
-  if (settled <= core.removed) return
-  core.staged.after.push(() => {
-    core.removed = settled
-  })
-}
+/** Up to which number what is settled is to be removed, because it was delivered; undefined if it is removed already. */
+const removableThrough = ({ removed, window }: Core): number | undefined =>
+  window.settled <= removed ? undefined : window.settled
 
 /** `window` is what the store was rid of before; what is settled while it counts is counted once more. */
 const recount = (core: Core, store: Store, { settled }: SendWindow.SendWindow): Effect.Effect<void, StoreError> =>
@@ -107,29 +98,33 @@ const recount = (core: Core, store: Store, { settled }: SendWindow.SendWindow): 
     })
   })
 
-/** What the record says has been written; what it is about that is settled can go. */
-const tidyUp = (core: Core, store: Store): Effect.Effect<void, StoreError> => {
-  if (core.staged.ending !== undefined) return Effect.void
-  const { window } = core
-  return andThen(removeSettled(core, store, window), () => {
-    noteRemoved(core, window)
+/** Writes the record together with what is new, and removes what is settled; where the conversation ends, that was done before. */
+const writeRecord = (core: Core, store: Store, now: number): Effect.Effect<void, StoreError> => {
+  const { staged, window } = core
+  const record = stagedRecord(core, now)
+  core.activeAt = record.activeAt
+  staged.senders = record.senders
+  const append = takeStagedBodies(core)
+  const removeThrough = staged.ending === undefined ? removableThrough(core) : undefined
+  return Effect.flatMap(store.putRemote(record, { append, removeThrough }), () => {
+    // Emptied, because what a transaction leaves behind is looked through so late that a backlog would pile up in memory as well.
+    append.length = 0
+    if (staged.ending !== undefined) return Effect.void
+    if (removeThrough !== undefined) {
+      staged.after.push(() => {
+        core.removed = removeThrough
+      })
+    }
     return core.miscounted ? recount(core, store, window) : Effect.void
   })
 }
 
-const prepare = (core: Core, store: Store): Effect.Effect<void, StoreError> =>
-  Effect.clockWith((clock) => {
+const prepare = (core: Core, store: Store, clock: Clock.Clock): Effect.Effect<void, StoreError> =>
+  Effect.suspend(() => {
     if (core.gone) return new StoreUnavailableError({ operation: "keep a removed remote", reason: "Closed" })
     const { letters } = core.staged
     const lettersKept = letters.length > 0 ? store.addDeadLetters(letters) : Effect.void
-    return andThen(lettersKept, () =>
-      andThen(writeStagedBodies(core, store), () => {
-        const record = stagedRecord(core, clock.unsafeCurrentTimeMillis())
-        core.activeAt = record.activeAt
-        core.staged.senders = record.senders
-        return Effect.flatMap(store.putRemote(record), () => tidyUp(core, store))
-      })
-    )
+    return andThen(lettersKept, () => writeRecord(core, store, clock.unsafeCurrentTimeMillis()))
   })
 
 /** The messages that are pending now and have a deadline are watched; who waits for one that ended with its conversation is told. */
@@ -209,10 +204,10 @@ const copy = (staged: Staged): (() => Staged) => {
  *
  * @internal
  */
-export const makeParticipant = (core: Core, store: Store, wake: () => void): Participant => ({
+export const makeParticipant = (core: Core, store: Store, clock: Clock.Clock, wake: () => void): Participant => ({
   // Made when it is needed: few of a kernel's remotes are in a transaction at any time.
   get prepare() {
-    return prepare(core, store)
+    return prepare(core, store, clock)
   },
   committed: () => commit(core, wake),
   rolledBack: () => {
@@ -280,9 +275,11 @@ export const stageEnding = (
   }
 ): Effect.Effect<void, StoreError> =>
   Effect.gen(function* () {
-    yield* writeStagedBodies(core, store)
+    const messages = takeStagedBodies(core)
+    if (messages.length > 0) yield* store.appendPending(core.peerId, messages)
     // Not noted: a conversation in a new epoch has removed nothing yet.
-    yield* removeSettled(core, store, core.window)
+    const removeThrough = removableThrough(core)
+    if (removeThrough !== undefined) yield* store.removePending(core.peerId, removeThrough)
     yield* store.buryPending(core.peerId, { epoch: core.epoch, reason, detail, at })
     yield* store.clearRedemptions(core.peerId)
     const conversation = makeConversation(epoch === undefined ? core.window.settled : 0)

@@ -1,11 +1,12 @@
 import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
 import { StoreCorruptError, type StoreError } from "../../errors/StoreError.ts"
 import { crc32 } from "../../protocol/Crc32.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import type { PendingMessage, RemoteStore } from "../../services/RemoteStore.ts"
 import { trimDeadLetters } from "./deadLetters.ts"
 import * as Rows from "./rows.ts"
-import { execute, type Session } from "./sessions.ts"
+import { execute, executeFor, type Session } from "./sessions.ts"
 import type { Statements } from "./statements.ts"
 import { insertAll, type Tables } from "./tables.ts"
 
@@ -74,12 +75,39 @@ const count = (session: Session, statements: Statements, peer: PeerId) =>
   }))
 
 /**
+ * @internal
+ */
+export const appendPending = (
+  session: Session,
+  statements: Statements,
+  peer: PeerId,
+  messages: ReadonlyArray<PendingMessage>
+): Effect.Effect<void, StoreError> =>
+  insertAll(session, "append pending messages", statements.appendPending, messages, ({ body, expiresAt, seq }) => [
+    peer,
+    seq,
+    crc32(body),
+    body,
+    expiresAt ?? null
+  ])
+
+/**
+ * @internal
+ */
+export const removePending = (
+  session: Session,
+  statements: Statements,
+  peer: PeerId,
+  throughSeq: number
+): Effect.Effect<void, StoreError> =>
+  executeFor(session, "remove pending messages", statements.removePending, [peer, throughSeq], constVoid)
+
+/**
  * The messages that wait for their peers.
  *
  * @internal
  */
 export const pendingTable = ({
-  change,
   maxDeadLetters,
   query,
   statements,
@@ -109,16 +137,7 @@ export const pendingTable = ({
       return ended
     })
   return {
-    appendPending: (peer, messages) =>
-      turns.write((session) =>
-        insertAll(
-          session,
-          "append pending messages",
-          statements.appendPending,
-          messages,
-          ({ body, expiresAt, seq }) => [peer, seq, crc32(body), body, expiresAt ?? null]
-        )
-      ),
+    appendPending: (peer, messages) => turns.write((session) => appendPending(session, statements, peer, messages)),
     readPending: (peer, range) => turns.read((session) => readPending(session, statements, peer, range)),
     countPending: (peer) =>
       turns.read((session) =>
@@ -134,8 +153,7 @@ export const pendingTable = ({
       turns.write((session) =>
         end(session, statements.endTooLarge, [peer, afterSeq, maxBytes], { ...why, reason: "TooLarge" })
       ),
-    removePending: (peer, throughSeq) =>
-      change("remove pending messages", statements.removePending, [peer, throughSeq]),
+    removePending: (peer, throughSeq) => turns.write((session) => removePending(session, statements, peer, throughSeq)),
     buryPending: (peer, why) =>
       turns.write((session) =>
         Effect.gen(function* () {

@@ -7,6 +7,7 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { IntentionalCloseError, ResourceLimitError } from "../../errors/TransportError.ts"
+import { isDone } from "../../internal/atOnce.ts"
 import { Inbox } from "../../internal/inbox.ts"
 import { monotonic } from "../../internal/monotonic.ts"
 import { type Label, OnCall } from "../../internal/onCall.ts"
@@ -133,6 +134,11 @@ export class PeerLink implements Link, AttemptsOwner, ServiceOwner {
     this.inbox.listen(onEvents)
   }
 
+  poll(): ReadonlyArray<LinkEvent> {
+    this.#adopted = true
+    return this.inbox.poll()
+  }
+
   peek(): ReadonlyArray<LinkEvent> {
     return this.inbox.peek()
   }
@@ -146,12 +152,14 @@ export class PeerLink implements Link, AttemptsOwner, ServiceOwner {
   }
 
   send(channel: number, frames: Uint8Array): ReturnType<Link["send"]> {
-    return Effect.suspend(() => {
-      const { current } = this.#service
-      return current?.number === channel
-        ? current.send(frames, (error) => this.#intentional ?? error)
-        : Effect.fail(this.#intentional ?? notOpen(this.peerId))
-    })
+    return Effect.suspend(() => this.sendNow(channel, frames))
+  }
+
+  sendNow(channel: number, frames: Uint8Array): ReturnType<Link["send"]> {
+    const { current } = this.#service
+    if (current?.number !== channel) return Effect.fail(this.#intentional ?? notOpen(this.peerId))
+    const sent = current.sendNow(frames)
+    return isDone(sent) ? sent : Effect.mapError(sent, (error) => this.#intentional ?? error)
   }
 
   expect(channel: number, answer: boolean): void {

@@ -1,6 +1,5 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import type { ChannelError } from "../../errors/ConnectionError.ts"
 import { StreamClosedError, WriteTimeoutError } from "../../errors/ConnectionError.ts"
@@ -24,7 +23,6 @@ import { metrics } from "./metrics.ts"
 import { type PathOwner, PathWatch } from "./pathWatch.ts"
 
 type WriteError = ChannelError | WriteTimeoutError | IntentionalCloseError
-type Explain = (error: ChannelError) => WriteError
 
 /**
  * What a channel in service stands on.
@@ -107,14 +105,15 @@ export class OpenChannel implements PathOwner {
     this.#path?.owe(answer)
   }
 
-  /** `explain` tells what a write fails with, given how the stream puts it. */
-  send(frames: Uint8Array, explain: Explain = identity): Effect.Effect<void, WriteError> {
-    return Effect.uninterruptibleMask((restore) => {
-      const turn = this.#writing.enter(restore)
-      return turn === undefined
-        ? this.#write(frames, restore, explain)
-        : Effect.flatMap(turn, () => this.#write(frames, restore, explain))
-    })
+  /** Writes at once, unless another write waits; gives what is left to wait for. */
+  sendNow(frames: Uint8Array): Effect.Effect<void, WriteError> {
+    if (this.#writing.busy) return this.#writing.through((restore) => this.#finish(this.#write(frames), restore))
+    const sent = this.#write(frames)
+    return isDone(sent) ? sent : this.#writing.through((restore) => this.#finish(sent, restore))
+  }
+
+  send(frames: Uint8Array): Effect.Effect<void, WriteError> {
+    return Effect.suspend(() => this.sendNow(frames))
   }
 
   /** For when the channel may be over: its reader finds out how it ended, unless that waits for something else. */
@@ -150,21 +149,25 @@ export class OpenChannel implements PathOwner {
     return monotonic(this.#ground.clockwork.clock)
   }
 
-  #write(frames: Uint8Array, restore: Restore, explain: Explain): Effect.Effect<void, WriteError> {
-    this.#writingSince = this.#now
+  #write(frames: Uint8Array): Effect.Effect<void, WriteError> {
+    this.#movedAt = this.#now
     this.#path?.wrote(frames.length)
     metrics.framesSent(Frame.count(frames))
     metrics.bytesSent(frames.length)
-    const end = <A, E>(outcome: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-      this.#movedAt = this.#now
-      this.#writingSince = undefined
-      this.#writing.leave()
-      return outcome
-    }
-    return Effect.matchCauseEffect(restore(this.channel.send(frames)), {
-      onFailure: (cause) => end(Effect.mapError(Effect.failCause(cause), explain)),
-      onSuccess: () => end(Effect.void)
-    })
+    return this.channel.sendNow(frames)
+  }
+
+  /** Waits until the peer takes what was written. */
+  #finish(sent: Effect.Effect<void, WriteError>, restore: Restore): Effect.Effect<void, WriteError> {
+    if (isDone(sent)) return sent
+    this.#writingSince = this.#now
+    return Effect.ensuring(
+      restore(sent),
+      Effect.sync(() => {
+        this.#movedAt = this.#now
+        this.#writingSince = undefined
+      })
+    )
   }
 
   /** What is not done at once: waits until more may be read, or finds out how the channel ended. */

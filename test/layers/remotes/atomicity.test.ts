@@ -71,7 +71,7 @@ describe("On record together are", () => {
       const alice = yield* startKernel("alice", { disk })
       const handle = yield* alice.remotes.get(peerIds.bob, { hints: [addressOf(peerIds.bob)] })
       for (const accepted of [0, 1]) {
-        for (const operation of ["begin", "appendPending", "putRemote", "commit"] as const) {
+        for (const operation of ["begin", "putRemote", "commit"] as const) {
           refuse(operation)
           const error = yield* Effect.flip(handle.deliver(message("never")))
           assert.strictEqual(error._tag, "StoreUnavailableError")
@@ -86,7 +86,7 @@ describe("On record together are", () => {
 
   it.scoped("an acknowledgement and the end of what it covers, whatever fails while it is recorded", () =>
     Effect.gen(function* () {
-      for (const operation of ["putRemote", "removePending", "commit"] as const) {
+      for (const operation of ["putRemote", "commit"] as const) {
         const { copies, disk, refuse, refused } = watchedDisk()
         const alice = yield* startKernel("alice", { disk })
         const bob = yield* startKernel("bob")

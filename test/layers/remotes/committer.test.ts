@@ -57,8 +57,9 @@ describe("makeCommitter", () => {
       const store = yield* buildStore
       const committer = yield* makeCommitter(store)
       const core = newCore()
+      const clock = yield* Effect.clock
       let commits = 0
-      const participant = makeParticipant(core, store, () => void (commits += 1))
+      const participant = makeParticipant(core, store, clock, () => void (commits += 1))
       const alone = yield* Effect.fork(committer.commit(core, participant, body))
       yield* Effect.yieldNow()
       assert.isTrue(Exit.isExit(alone.unsafePoll()), "it took no turn of another fiber")

@@ -5,6 +5,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import type { ChannelEnd } from "../../../src/services/ConnectionFactory.ts"
+import type { Delivery } from "../../../src/protocol/Delivery.ts"
 import { describeEnd } from "../../../src/layers/transport/channelEnd.ts"
 import { layer as layerNetwork, Network } from "../../../src/testing/Network.ts"
 import { message, startKernel } from "../../support/kernel.ts"
@@ -48,6 +49,31 @@ const readAll = Effect.map(
 )
 
 describe("Transport observability", () => {
+  it.scoped("shows that an answer takes the ACK along: three frames for it, and two for what is not answered", () =>
+    Effect.gen(function* () {
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob", {
+        onReceive: (delivery, remotes, _, peer) =>
+          delivery._tag === "Message" && delivery.target === "ask"
+            ? Effect.orDie(Effect.flatMap(remotes.get(peer), (handle) => handle.deliver(message("answer"))))
+            : Effect.void
+      })
+      const handle = yield* connect(alice, bob)
+      for (const { frames, target } of [
+        { target: "tell", frames: 2 },
+        { target: "ask", frames: 3 }
+      ]) {
+        yield* TestClock.adjust("1 second")
+        const before = yield* read("frames_sent_total")
+        const question: Delivery = { _tag: "Message", target, methargs: { body: "", slots: [] }, result: "p-1" }
+        const receipt = yield* handle.deliver(question)
+        yield* receipt.acknowledged
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* read("frames_sent_total")) - before, frames)
+      }
+    }).pipe(Effect.provide(layerNetwork))
+  )
+
   it.scoped("counts what happens, over all links, and takes back what is over", () =>
     Effect.gen(function* () {
       const network = yield* Network
