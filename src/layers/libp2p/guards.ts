@@ -15,6 +15,7 @@ import type {
 import type { Libp2pOptions } from "libp2p"
 import { joinWrites } from "./joining.ts"
 import { readQuietly } from "./lengths.ts"
+import { readInTurns } from "./readingInTurns.ts"
 import * as Negotiation from "./negotiation.ts"
 import { saveUpdates } from "./windowUpdates.ts"
 
@@ -111,7 +112,9 @@ export const around = (
   // Libp2p's place for what is done to a connection before anything is said on it.
   connectionProtector: (components) => ({
     protect: async (connection) =>
-      watch(joinWrites(connection), (protocol) => components.upgrader.getConnectionEncrypters().has(protocol))
+      watch(readInTurns(joinWrites(connection)), (protocol) =>
+        components.upgrader.getConnectionEncrypters().has(protocol)
+      )
   }),
   connectionEncrypters: [(components) => watchEncrypter(encrypter(components), components)],
   streamMuxers: [(components) => watchMuxer(muxer(components), components)]

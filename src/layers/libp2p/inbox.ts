@@ -14,7 +14,7 @@ const overhead = 128
 const much = 32_768
 
 /** How many frames are taken in one turn of the event loop at most, so that nobody waits long behind a peer that says much. */
-const most = 512
+const most = 256
 
 /**
  * @internal

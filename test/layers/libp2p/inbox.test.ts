@@ -6,9 +6,9 @@ import * as Frame from "../../../src/protocol/Frame.ts"
 
 const limit = 4096
 
-/** Chunks of a hundred tiny frames; each chunk, taken apart, fills the inbox alone. */
+/** Chunks of fifty tiny frames; each chunk, taken apart, fills the inbox alone. */
 const flood = (chunks: number) =>
-  Array.from({ length: chunks }, () => Frame.encode(Array<Uint8Array>(100).fill(Uint8Array.of(1, 2, 3))))
+  Array.from({ length: chunks }, () => Frame.encode(Array<Uint8Array>(50).fill(Uint8Array.of(1, 2, 3))))
 
 const setUp = (most = limit) => {
   const later: Array<() => void> = []
@@ -38,12 +38,12 @@ describe("What nobody has taken yet", () => {
       inbox.push(flood(8))
       assert.isTrue(inbox.isFull)
       assert.strictEqual(heard.decoded, 6)
-      assert.lengthOf(yield* inbox.take, 512)
+      assert.lengthOf(yield* inbox.take, 256)
       assert.strictEqual(heard.decoded, 8)
       assert.isTrue(inbox.isFull)
       assert.strictEqual(heard.rooms, 0)
       later.shift()?.()
-      assert.lengthOf(yield* inbox.take, 288)
+      assert.lengthOf(yield* inbox.take, 144)
       assert.strictEqual(heard.rooms, 1)
       assert.isFalse(inbox.isFull)
     })
@@ -51,7 +51,7 @@ describe("What nobody has taken yet", () => {
 
   it.effect("fills the inbox although it has not been taken apart", () =>
     Effect.sync(() => {
-      const { heard, inbox } = setUp(100_000)
+      const { heard, inbox } = setUp(50_000)
       for (let pushed = 0; !inbox.isFull; pushed += 1) {
         assert.isBelow(pushed, 100)
         inbox.push(flood(1))
@@ -67,9 +67,9 @@ describe("What nobody has taken yet", () => {
       const { inbox, later } = setUp()
       inbox.push(flood(7))
       inbox.fail(() => "the end")
-      assert.lengthOf(yield* inbox.take, 512)
+      assert.lengthOf(yield* inbox.take, 256)
       later.shift()?.()
-      assert.lengthOf(yield* inbox.take, 188)
+      assert.lengthOf(yield* inbox.take, 94)
       assert.strictEqual(yield* Effect.flip(inbox.take), "the end")
     })
   )
@@ -79,7 +79,7 @@ describe("What nobody has taken yet", () => {
       const { heard, inbox, later } = setUp()
       inbox.push([...flood(6), Uint8Array.of(1, 7, 0x80, 0x00), ...flood(1)])
       assert.deepStrictEqual(heard.violations, [])
-      assert.lengthOf(yield* inbox.take, 512)
+      assert.lengthOf(yield* inbox.take, 256)
       assert.deepStrictEqual(heard.violations, ["a length prefix that is longer than it needs to be"])
       later.shift()?.()
       assert.deepStrictEqual((yield* inbox.take).slice(-2), [Uint8Array.of(1, 2, 3), Uint8Array.of(7)])
@@ -96,12 +96,12 @@ describe("What nobody has taken yet", () => {
 
       const much = yield* Effect.fork(inbox.take)
       yield* Effect.yieldNow()
-      for (let pushed = 0; pushed < 5; pushed += 1) inbox.push(flood(3))
+      for (let pushed = 0; pushed < 5; pushed += 1) inbox.push(flood(6))
       assert.lengthOf(later, 1)
       yield* Effect.yieldNow()
       assert.isNull(much.unsafePoll())
       later.shift()?.()
-      assert.lengthOf(yield* Fiber.join(much), 512)
+      assert.lengthOf(yield* Fiber.join(much), 256)
     })
   )
 
@@ -115,14 +115,14 @@ describe("What nobody has taken yet", () => {
         if (taken.length > 0) inbox.listen(hear)
       }
       inbox.listen(hear)
-      for (let pushed = 0; pushed < 5; pushed += 1) inbox.push(flood(3))
+      for (let pushed = 0; pushed < 5; pushed += 1) inbox.push(flood(6))
       inbox.fail(() => "the end")
       const turns: Array<number> = []
       for (let run = later.shift(); run !== undefined; run = later.shift()) {
         run()
         turns.push(heard)
       }
-      assert.deepStrictEqual(turns, [512, 1024, 1500])
+      assert.deepStrictEqual(turns, [256, 512, 768, 1024, 1280, 1500])
       assert.strictEqual(yield* Effect.flip(inbox.take), "the end")
     })
   )

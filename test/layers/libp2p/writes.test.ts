@@ -89,4 +89,19 @@ describe("A write", () => {
       assert.isBelow(errors.mock.calls.length, 20)
     })
   )
+
+  it.scopedLive("of much is read in several turns of the event loop, so that others are heard in between", () =>
+    Effect.gen(function* () {
+      const { far, near } = yield* pair
+      const pauses = yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(Net.Socket.prototype, "pause")),
+        (spy) => Effect.sync(() => spy.mockRestore())
+      )
+      const write = Frame.encode(Array.from({ length: 16 }, () => new Uint8Array(60_000)))
+      yield* Effect.fork(near.send(write))
+      let heard = 0
+      while (heard < 16) heard += (yield* far.receive).length
+      assert.isAbove(pauses.mock.calls.length, 0)
+    })
+  )
 })
