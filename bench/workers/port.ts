@@ -20,7 +20,7 @@ export const makePort = Effect.gen(function* () {
   const remotes = yield* Deferred.make<Remotes.Remotes["Type"]>()
   const handles = new Map<string, RemoteHandle.RemoteHandleService>()
   const arrived = new Map<string, number>()
-  const waiting: Array<Deferred.Deferred<void>> = []
+  const waiting: Array<() => void> = []
   let answersAhead = 0
 
   const handleOf = (peer: string) => {
@@ -33,7 +33,7 @@ export const makePort = Effect.gen(function* () {
   const answer = Effect.sync(() => {
     const waiter = waiting.shift()
     if (waiter === undefined) answersAhead += 1
-    else Deferred.unsafeDone(waiter, Effect.void)
+    else waiter()
   })
   const countIn = (peer: string, result: string) => {
     // A sender counts anew in each of its lives.
@@ -62,10 +62,7 @@ export const makePort = Effect.gen(function* () {
         answersAhead -= 1
         return Effect.void
       }
-      return Effect.flatMap(Deferred.make<void>(), (waiter) => {
-        waiting.push(waiter)
-        return Deferred.await(waiter)
-      })
+      return Effect.async((resume) => void waiting.push(() => resume(Effect.void)))
     },
     speakThrough: (them) => Effect.asVoid(Deferred.succeed(remotes, them))
   }

@@ -4,7 +4,7 @@
  * @internal
  */
 
-import * as Slab from "./Slab.ts"
+import { shared } from "./Slab.ts"
 
 const encoder = new TextEncoder()
 
@@ -18,9 +18,9 @@ const bytesPerUnit = 3
  */
 export const encode = (text: string): Uint8Array => {
   const most = text.length * bytesPerUnit
-  return most > Slab.longest
+  return most > shared.longest
     ? encoder.encode(text)
-    : Slab.fill(most, (target) => encoder.encodeInto(text, target).written)
+    : shared.fill(most, (target) => encoder.encodeInto(text, target).written)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import * as Slab from "../../src/protocol/Slab.ts"
+import { shared } from "../../src/protocol/Slab.ts"
 
 interface Claim {
   readonly most: number
@@ -9,7 +9,7 @@ interface Claim {
 }
 
 const claims: FastCheck.Arbitrary<ReadonlyArray<Claim>> = FastCheck.array(
-  FastCheck.nat(Slab.longest + 100).chain((most) =>
+  FastCheck.nat(shared.longest + 100).chain((most) =>
     FastCheck.record({
       most: FastCheck.constant(most),
       written: FastCheck.option(FastCheck.nat(most), { nil: undefined })
@@ -25,8 +25,8 @@ describe("a slab", () => {
     ({ claims }) => {
       const places = claims.map(({ most, written }, index) => {
         const mark = index % 256
-        if (written === undefined) return Slab.take(most).fill(mark)
-        return Slab.fill(most, (target) => {
+        if (written === undefined) return shared.take(most).fill(mark)
+        return shared.fill(most, (target) => {
           assert.strictEqual(target.length, most)
           target.fill(mark, 0, written)
           return written
@@ -42,7 +42,7 @@ describe("a slab", () => {
   )
 
   it("has short ones share a buffer, however little of what they asked for they filled", () => {
-    const places = Array.from({ length: 100 }, () => Slab.fill(Slab.longest, () => 10))
+    const places = Array.from({ length: 100 }, () => shared.fill(shared.longest, () => 10))
     assert.isAtMost(new Set(places.map(({ buffer }) => buffer)).size, 2)
   })
 })

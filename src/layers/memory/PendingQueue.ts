@@ -1,4 +1,5 @@
 import type { PendingDeadline, PendingMessage } from "../../services/RemoteStore.ts"
+import { Slab } from "../../protocol/Slab.ts"
 
 /**
  * Takes back one change; to be called in reverse order of the changes.
@@ -12,16 +13,17 @@ const readOf = ({ body, seq }: PendingMessage): PendingMessage => ({ seq, body }
 /** Whether a body keeps little more than itself from being collected; short ones share a buffer with others. */
 const isAlone = ({ buffer, byteLength }: Uint8Array): boolean => 2 * byteLength >= buffer.byteLength
 
-const keptAlone = ({ body, expiresAt, seq }: PendingMessage): PendingMessage => ({
-  seq,
-  body: isAlone(body) ? body : new Uint8Array(body),
-  expiresAt
-})
+const keptAlone = ({ body, expiresAt, seq }: PendingMessage, slab: Slab): PendingMessage => {
+  if (isAlone(body)) return { seq, body, expiresAt }
+  const copy = slab.take(body.length)
+  copy.set(body)
+  return { seq, body: copy, expiresAt }
+}
 
 /** Those that are to be kept: what is not alone in its buffer is copied into one, because the messages of a transaction mostly go together. */
-const keptOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingMessage> => {
+const keptOf = (messages: ReadonlyArray<PendingMessage>, slab: Slab): ReadonlyArray<PendingMessage> => {
   const [only] = messages
-  if (only !== undefined && messages.length === 1) return [keptAlone(only)]
+  if (only !== undefined && messages.length === 1) return [keptAlone(only, slab)]
   const buffer = new Uint8Array(messages.reduce((bytes, { body }) => bytes + (isAlone(body) ? 0 : body.length), 0))
   let offset = 0
   return messages.map((message) => {
@@ -42,6 +44,8 @@ const keptOf = (messages: ReadonlyArray<PendingMessage>): ReadonlyArray<PendingM
  */
 export class PendingQueue {
   readonly #messages: Array<PendingMessage> = []
+  /** For what comes alone: one peer's messages leave in the order in which they came, and their buffers with them. */
+  readonly #slab = new Slab(4096)
   #head = 0
   #bytes = 0
 
@@ -70,7 +74,7 @@ export class PendingQueue {
     }
     const length = this.#messages.length
     const bytes = this.#bytes
-    for (const message of keptOf(messages)) {
+    for (const message of keptOf(messages, this.#slab)) {
       this.#messages.push(message)
       this.#bytes += message.body.length
     }

@@ -1,7 +1,7 @@
 import * as Frame from "../../protocol/Frame.ts"
 import type { Amount } from "../../protocol/Credit.ts"
 import * as JsonBytes from "../../protocol/JsonBytes.ts"
-import * as Slab from "../../protocol/Slab.ts"
+import { shared } from "../../protocol/Slab.ts"
 import * as WireMessage from "../../protocol/WireMessage.ts"
 
 /**
@@ -134,7 +134,7 @@ const frameInPlace = ({ body, seq }: Part, ack: number): Pick<Write, "frames" | 
 const frameOne = ({ body, seq }: Part, ack: number): Pick<Write, "frames" | "amount"> => {
   const head = WireMessage.head(seq, ack)
   const bytes = head.length + body.length
-  const frames = Slab.take(Frame.prefixLength(bytes) + bytes)
+  const frames = shared.take(Frame.prefixLength(bytes) + bytes)
   frames.set(body, writeHead(frames, Frame.writePrefix(frames, 0, bytes), head))
   return { frames, amount: { messages: 1, bytes } }
 }

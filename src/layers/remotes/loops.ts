@@ -85,7 +85,7 @@ export const makeLoops = ({ converser, forget, link, roster, waiting }: LoopOpti
     wake: () => writer.call(),
     wakeNow: () => writer.callNow(),
     begin: () => {
-      link.listen(() => reader.call())
+      link.listen(() => reader.callNow())
       writer.call()
     },
     end: Effect.zipRight(writer.end, reader.end)
