@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { ChaCha20Poly1305, newInstance } from "@chainsafe/as-chacha20poly1305"
 import { defaultCrypto } from "@chainsafe/libp2p-noise/crypto"
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto"
 import { Uint8ArrayList } from "uint8arraylist"
@@ -12,8 +13,23 @@ import type { Ciphers } from "./node.ts"
 const algorithm = "chacha20-poly1305"
 const options = { authTagLength: 16 }
 
-/** Below this size libp2p ciphers in WebAssembly, which begins faster than Node's does. */
+/** Below this size WebAssembly ciphers, as libp2p has it, which begins faster than Node's cipher does. */
 const short = 1200
+
+const sealer = new ChaCha20Poly1305(newInstance())
+
+/** Where the pieces of a short packet are put together; nothing keeps it. */
+const scratch = new Uint8Array(short)
+
+const inOne = (bytes: Uint8Array | Uint8ArrayList): Uint8Array => {
+  if (bytes instanceof Uint8Array) return bytes
+  let size = 0
+  for (const part of bytes) {
+    scratch.set(part, size)
+    size += part.length
+  }
+  return scratch.subarray(0, size)
+}
 
 /** A connection has two keys, for as long as it lasts. */
 const prepared = new WeakMap<Uint8Array, KeyObject>()
@@ -30,7 +46,11 @@ const partsOf = (bytes: Uint8Array | Uint8ArrayList): Iterable<Uint8Array> =>
   bytes instanceof Uint8Array ? [bytes] : bytes
 
 const encrypt: Ciphers["chaCha20Poly1305Encrypt"] = (plaintext, nonce, ad, key) => {
-  if (plaintext.byteLength < short) return defaultCrypto.chaCha20Poly1305Encrypt(plaintext, nonce, ad, key)
+  if (plaintext.byteLength < short) {
+    // Of Node's pool: an ArrayBuffer of its own takes longer than the cipher.
+    const sealed = Buffer.allocUnsafe(plaintext.byteLength + options.authTagLength)
+    return sealer.seal(key, nonce, inOne(plaintext), ad, sealed)
+  }
   const cipher = createCipheriv(algorithm, prepare(key), nonce, options)
   cipher.setAAD(ad, { plaintextLength: plaintext.byteLength })
   const pieces = new Uint8ArrayList()
