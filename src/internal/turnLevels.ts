@@ -82,12 +82,24 @@ export const levelIn = <Session>(turn: Turn<Session>, parent: Level<Session> | u
   doom: undefined
 })
 
-/** The innermost level that is still open, so that a fiber that outlived its transaction is not taken to be in it. */
-const innermost = <Session>(level: Level<Session> | undefined): Level<Session> | undefined => {
+/**
+ * The innermost level that is still open, so that a fiber that outlived its transaction is not taken to be in it.
+ *
+ * @internal
+ */
+export const innermost = <Session>(level: Level<Session> | undefined): Level<Session> | undefined => {
   let it = level
   while (it !== undefined && !it.open) it = it.parent
   return it
 }
+
+/**
+ * Whether the place is the fiber's own: it is not where the fiber was run on the runtime of one that is at work in it.
+ *
+ * @internal
+ */
+export const isOwn = <Session>(place: Place<Session>, fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
+  (place.owner ??= fiber) === fiber
 
 /**
  * Knows where the fibers are.
@@ -100,14 +112,11 @@ export const makePlaces = <Session>() => {
     join: identity
   })
 
-  const levelOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Level<Session> | undefined =>
-    innermost(fiber.getFiberRef(current)?.level)
+  const placeOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Place<Session> | undefined =>
+    fiber.getFiberRef(current)
 
-  /** The fiber's own place; undefined if it has none yet, or was run on the runtime of one that is at work in its own. */
-  const placeOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Place<Session> | undefined => {
-    const place = fiber.getFiberRef(current)
-    return place !== undefined && (place.owner ??= fiber) === fiber ? place : undefined
-  }
+  const levelOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Level<Session> | undefined =>
+    innermost(placeOf(fiber)?.level)
 
   /** Gives the fiber a place of its own. */
   const settleDown = (fiber: Fiber.RuntimeFiber<unknown, unknown>, level: Level<Session> | undefined) =>

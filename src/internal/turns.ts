@@ -9,7 +9,7 @@ import { isDone, made } from "./atOnce.ts"
 import { Gate, type Restore } from "./gate.ts"
 import type { Backend } from "./turnBackend.ts"
 import { makeEnds, prepareAll } from "./turnEnds.ts"
-import { join, type Level, levelIn, makePlaces, type Place, turnOf } from "./turnLevels.ts"
+import { innermost, isOwn, join, type Level, levelIn, makePlaces, type Place, turnOf } from "./turnLevels.ts"
 
 /**
  * The transactions of one store.
@@ -170,11 +170,11 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
     participant?: Participant
   ): Effect.Effect<A, E | StoreError, R> =>
     Effect.withFiberRuntime<A, E | StoreError, R>((fiber, status) => {
-      const level = levelOf(fiber)
+      const place = placeOf(fiber)
+      const level = innermost(place?.level)
       if (backend.stranger(fiber.currentContext, level?.turn.session) !== undefined)
         return Effect.dieMessage(strangerAround)
-      const place = placeOf(fiber)
-      if (place === undefined) {
+      if (place === undefined || !isOwn(place, fiber)) {
         return Effect.zipRight(settleDown(fiber, level), transaction(turn, participant))
       }
       return uninterruptibly(status, (restore) =>

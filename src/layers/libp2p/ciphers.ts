@@ -9,6 +9,7 @@ import { defaultCrypto } from "@chainsafe/libp2p-noise/crypto"
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto"
 import { Uint8ArrayList } from "uint8arraylist"
 import type { Ciphers } from "./node.ts"
+import * as Packets from "./packets.ts"
 
 const algorithm = "chacha20-poly1305"
 const options = { authTagLength: 16 }
@@ -48,8 +49,8 @@ const partsOf = (bytes: Uint8Array | Uint8ArrayList): Iterable<Uint8Array> =>
 const encrypt: Ciphers["chaCha20Poly1305Encrypt"] = (plaintext, nonce, ad, key) => {
   if (plaintext.byteLength < short) {
     // Of Node's pool: an ArrayBuffer of its own takes longer than the cipher.
-    const sealed = Buffer.allocUnsafe(plaintext.byteLength + options.authTagLength)
-    return sealer.seal(key, nonce, inOne(plaintext), ad, sealed)
+    const bytes = Buffer.allocUnsafe(Packets.withRoom(plaintext.byteLength + options.authTagLength))
+    return sealer.seal(key, nonce, inOne(plaintext), ad, Packets.afterRoom(bytes))
   }
   const cipher = createCipheriv(algorithm, prepare(key), nonce, options)
   cipher.setAAD(ad, { plaintextLength: plaintext.byteLength })

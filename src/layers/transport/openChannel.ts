@@ -199,7 +199,7 @@ export class OpenChannel implements PathOwner {
   #take(arrived: ReadonlyArray<Uint8Array>): Effect.Effect<void, WriteError> {
     const { inbox } = this.#ground
     this.#movedAt = this.#now
-    const frames = arrived.filter((frame) => !Probe.isProbe(frame))
+    const frames = arrived.some(Probe.isProbe) ? arrived.filter((frame) => !Probe.isProbe(frame)) : arrived
     if (frames.length > 0) inbox.offer({ _tag: "Frames", channel: this.number, frames }, weigh(frames))
     this.#path?.heard({ answer: frames.length < arrived.length && Probe.hasAnswer(arrived), other: frames.length > 0 })
     const answers = frames.length === arrived.length ? [] : Probe.answers(arrived)
