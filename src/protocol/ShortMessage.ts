@@ -17,6 +17,15 @@ const beforeSlots = '","slots":['
 const beforeResult = ']},"result":"'
 const end = '"}]}'
 
+/** Below this length V8 copies what is cut out of a text; what is longer keeps the whole text in memory. */
+const copied = 13
+
+/** A part of a frame's text that somebody may keep: it does not keep much more than itself. */
+const cut = (text: string, from: number, to: number): string => {
+  const part = text.slice(from, to)
+  return part.length < copied || part.length * 2 >= text.length ? part : ` ${part}`.slice(1)
+}
+
 /** No JSON string holds a character below the space. */
 const control = /[^ -\uffff]/
 
@@ -41,7 +50,7 @@ const readSlots = (
   for (let at = from; text[at] === '"';) {
     const close = text.indexOf('"', at + 1)
     if (close < 0) return undefined
-    slots.push(text.slice(at + 1, close))
+    slots.push(cut(text, at + 1, close))
     if (text[close + 1] === "]") return { slots, to: close + 1 }
     if (text[close + 1] !== ",") return undefined
     at = close + 2
@@ -64,9 +73,9 @@ const readDelivery = (text: string, from: number): LongMessage["delivery"] | und
   if (afterResult < 0 || afterResult + end.length !== text.length || !text.endsWith(end)) return undefined
   return {
     _tag: "Message",
-    target: text.slice(target, afterTarget),
-    methargs: { body: text.slice(body, afterBody), slots: list.slots },
-    result: text.slice(result, afterResult)
+    target: cut(text, target, afterTarget),
+    methargs: { body: cut(text, body, afterBody), slots: list.slots },
+    result: cut(text, result, afterResult)
   }
 }
 

@@ -4,6 +4,8 @@
  * @internal
  */
 
+const nothing = new Uint8Array(0)
+
 /**
  * Gives places in buffers of so many bytes, each of which lives as long as any place in it; what is longer than half of that has a
  * buffer of its own.
@@ -13,7 +15,7 @@
 export class Slab {
   readonly longest: number
   readonly #size: number
-  #buffer = new Uint8Array(0)
+  #buffer = nothing
   #used = 0
 
   constructor(size: number) {

@@ -45,7 +45,7 @@ const keptOf = (messages: ReadonlyArray<PendingMessage>, slab: Slab): ReadonlyAr
 export class PendingQueue {
   readonly #messages: Array<PendingMessage> = []
   /** For what comes alone: one peer's messages leave in the order in which they came, and their buffers with them. */
-  readonly #slab = new Slab(4096)
+  readonly #slab = new Slab(2048)
   #head = 0
   #bytes = 0
 
