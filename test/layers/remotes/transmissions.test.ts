@@ -1,12 +1,30 @@
 /** What becomes of a message whose transmission fails, or that a peer cannot read. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { layer as layerNetwork, Network } from "../../../src/testing/Network.ts"
 import { handshakeAck, ids, startBasePeer } from "../../support/basePeer.ts"
-import { addressOf, bodiesOf, handleFor, sendAll, startKernel } from "../../support/kernel.ts"
+import { addressOf, bodiesOf, handleFor, message, sendAll, startKernel } from "../../support/kernel.ts"
 
 const known = (seq: number) => ({ seq, method: "deliver", params: ["bringOutYourDead"] })
+
+describe("A transmission", () => {
+  it.scoped("has been handed to the channel when the message's place is told: nothing else is done before", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const alice = yield* startKernel("alice")
+      const bob = yield* startKernel("bob")
+      const handle = yield* handleFor(alice, bob)
+      yield* Effect.forEach(yield* sendAll(handle, ["hello"]), (receipt) => receipt.acknowledged)
+      yield* TestClock.adjust("1 second")
+      const before = yield* network.bytes(alice.peerId, bob.peerId)
+      const delivering = Effect.runFork(handle.deliver(message("now")), { immediate: true })
+      assert.isTrue(Option.isSome(yield* delivering.poll), "the store and the channel took it at once")
+      assert.isAbove(yield* network.bytes(alice.peerId, bob.peerId), before)
+    }).pipe(Effect.provide(layerNetwork))
+  )
+})
 
 describe("A transmission that fails", () => {
   for (const { before, which } of [
