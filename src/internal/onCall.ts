@@ -151,7 +151,9 @@ export class Shift {
 
   run(): Effect.Effect<void> {
     const rest = Effect.async<void>((resume) => {
-      this.#resume = resume
+      // The fiber may have let others go first on the way here.
+      if (this.#first === undefined && !this.isOver) this.#resume = resume
+      else resume(Effect.void)
     })
     const rounds = Effect.whileLoop({
       while: () => !this.isOver,

@@ -144,7 +144,7 @@ export interface Link {
     channel: number,
     frames: Uint8Array
   ) => Effect.Effect<void, ChannelError | WriteTimeoutError | IntentionalCloseError>
-  /** As `send`, but in this very turn: what it gives is done already, unless the rest has to be waited for, or it failed. */
+  /** As `send`, but in this very turn, unless another write waits; what it gives is done already where there is nothing to wait for. */
   readonly sendNow: Link["send"]
   /**
    * Says whether the peer owes an answer on that channel. While it does, a peer of ours that is silent is asked whether it is
