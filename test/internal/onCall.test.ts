@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/TestClock"
 import { makeRoster, OnCall } from "../../src/internal/onCall.ts"
 import { makeClockwork } from "../../src/internal/timers.ts"
@@ -57,6 +58,36 @@ describe("what is on call", () => {
       onCall.call()
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(log, ["fiber", "slow"])
+    })
+  )
+
+  it.scopedLive("does what is called for at whatever step its fiber lets others go first", () =>
+    Effect.gen(function* () {
+      for (let step = 1; step < 60; step += 1) {
+        let left = Infinity
+        const giving: Scheduler.Scheduler = {
+          scheduleTask: (task, priority) => Scheduler.defaultScheduler.scheduleTask(task, priority),
+          shouldYield: () => {
+            left -= 1
+            if (left !== 0) return false
+            Scheduler.defaultScheduler.scheduleTask(() => onCall.callNow(), 0)
+            return 0
+          }
+        }
+        let rounds = 0
+        const onCall: OnCall = new OnCall(yield* Effect.withScheduler(roster, giving), {}, () => {
+          rounds += 1
+          return Effect.zipRight(Effect.void, Effect.void)
+        })
+        left = step
+        onCall.call()
+        for (let turn = 0; turn < 60; turn += 1) yield* Effect.yieldNow()
+        const before = rounds
+        left = Infinity
+        onCall.call()
+        for (let turn = 0; turn < 60; turn += 1) yield* Effect.yieldNow()
+        assert.isAbove(rounds, before, `given way at step ${step}`)
+      }
     })
   )
 
