@@ -11,11 +11,13 @@ import { multiaddr } from "@multiformats/multiaddr"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import { createLibp2p } from "libp2p"
 import { common, muxing, connectionManager } from "../../src/layers/libp2p/node.ts"
-import { protocols, serveAll } from "./rawServer.ts"
+import { type Journal, protocols, serveAll, serveCommitted } from "./rawServer.ts"
 import * as RawWays from "./rawWays.ts"
-import type { RawEcho, RawSend } from "./requests.ts"
+import { makeCommit } from "./syncs.ts"
+import type { CommittedEcho, Keep, RawEcho, RawSend } from "./requests.ts"
 
 export class Raw extends Context.Tag("bench/Raw")<
   Raw,
@@ -25,6 +27,12 @@ export class Raw extends Context.Tag("bench/Raw")<
     readonly connect: (address: string) => Effect.Effect<{ readonly millis: number }>
     readonly send: (how: Pick<RawSend, "way" | "count" | "size">) => Effect.Effect<{ readonly millis: number }>
     readonly echo: (how: Pick<RawEcho, "count" | "size">) => Effect.Effect<{ readonly micros: ReadonlyArray<number> }>
+    /** Has a SQLite file of its own for messages of so many bytes, until the node stops. */
+    readonly keep: (how: Pick<Keep, "size" | "file">) => Effect.Effect<void>
+    /** As `echo`, but each of the two commits a message to what it keeps before it writes it. */
+    readonly committedEcho: (
+      how: Pick<CommittedEcho, "count">
+    ) => Effect.Effect<{ readonly micros: ReadonlyArray<number> }>
   }
 >() {}
 
@@ -54,7 +62,9 @@ const make = (seed: string, crowd?: number) =>
   Effect.gen(function* () {
     const node = yield* makeNode(seed, crowd)
     yield* Effect.promise(() => serveAll(node))
+    const scope = yield* Effect.scope
     let connection: Connection | undefined
+    let journal: Journal | undefined
 
     const onStream = <A>(protocol: string, use: (stream: Stream) => Promise<A>) =>
       Effect.promise(async () => {
@@ -83,7 +93,18 @@ const make = (seed: string, crowd?: number) =>
       send: ({ count, size, way }) =>
         onStream(protocols[way], async (stream) => ({ millis: await RawWays.send(way)(stream, count, size) })),
       echo: ({ count, size }) =>
-        onStream(protocols.echo, async (stream) => ({ micros: await RawWays.echoes(stream, count, size) }))
+        onStream(protocols.echo, async (stream) => ({ micros: await RawWays.echoes(stream, count, size) })),
+      keep: ({ file, size }) =>
+        Effect.gen(function* () {
+          const kept = { size, commit: yield* Scope.extend(makeCommit(file, size), scope) }
+          journal = kept
+          yield* Effect.promise(() => serveCommitted(node, kept))
+        }),
+      committedEcho: ({ count }) =>
+        onStream(protocols.committedEcho, async (stream) => {
+          if (journal === undefined) throw new Error("keep a file first")
+          return { micros: await RawWays.echoes(stream, count, journal.size, journal.commit) }
+        })
     })
   })
 

@@ -19,6 +19,8 @@ const handlers = WorkerRunner.layerSerialized(RawRequest, {
   Connect: ({ address }) => Effect.flatMap(Raw, (raw) => raw.connect(address)),
   RawSend: (how) => Effect.flatMap(Raw, (raw) => raw.send(how)),
   RawEcho: (how) => Effect.flatMap(Raw, (raw) => raw.echo(how)),
+  Keep: (how) => Effect.flatMap(Raw, (raw) => raw.keep(how)),
+  CommittedEcho: (how) => Effect.flatMap(Raw, (raw) => raw.committedEcho(how)),
   Syncs: syncs
 })
 

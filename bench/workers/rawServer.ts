@@ -10,7 +10,8 @@ export const protocols = {
   awaited: "/bench/awaited/1",
   coalesced: "/bench/coalesced/1",
   plain: "/bench/plain/1",
-  echo: "/bench/echo/1"
+  echo: "/bench/echo/1",
+  committedEcho: "/bench/committed-echo/1"
 } as const
 
 /** What a stream begins with: how many messages, or bytes, will come. */
@@ -57,11 +58,44 @@ const takeAwaited = async (stream: Stream) => {
   await frames.write(Uint8Array.of(1))
 }
 
+/** Commits once a whole message has come, and only then sends it back. */
+const commitAndEcho = (stream: Stream, { commit, size }: Journal) => {
+  let pieces: Array<Uint8Array> = []
+  let missing = size
+  stream.addEventListener("message", ({ data }) => {
+    pieces.push(data.subarray())
+    missing -= data.byteLength
+    if (missing > 0) return
+    commit()
+    for (const piece of pieces) stream.send(piece)
+    pieces = []
+    missing = size
+  })
+}
+
+/** What messages of so many bytes are committed to. */
+export interface Journal {
+  readonly size: number
+  readonly commit: () => void
+}
+
+/** Serves a protocol, and closes a stream when the peer has: only so many of a protocol may be open. */
+const serve = (node: Libp2p, protocol: string, use: (stream: Stream) => void | Promise<void>) =>
+  node.handle(protocol, (stream) => {
+    stream.addEventListener("remoteCloseWrite", () => {
+      stream.close().catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error(String(error))))
+    })
+    return use(stream)
+  })
+
+export const serveCommitted = (node: Libp2p, journal: Journal): Promise<void> =>
+  serve(node, protocols.committedEcho, (stream) => commitAndEcho(stream, journal))
+
 export const serveAll = async (node: Libp2p): Promise<void> => {
-  await node.handle(protocols.awaited, takeAwaited)
-  await node.handle(protocols.coalesced, (stream) => take(stream, countFrames()))
-  await node.handle(protocols.plain, (stream) => take(stream, (chunk) => chunk.length))
-  await node.handle(protocols.echo, (stream) => {
+  await serve(node, protocols.awaited, takeAwaited)
+  await serve(node, protocols.coalesced, (stream) => take(stream, countFrames()))
+  await serve(node, protocols.plain, (stream) => take(stream, (chunk) => chunk.length))
+  await serve(node, protocols.echo, (stream) => {
     stream.addEventListener("message", ({ data }) => {
       stream.send(data)
     })

@@ -83,8 +83,13 @@ export const send = (way: RawWay): Way => {
   }
 }
 
-/** Sends a message and waits for all of it to come back, again and again; gives the microseconds of each. */
-export const echoes = async (stream: Stream, count: number, size: number): Promise<Array<number>> => {
+/** Does something, sends a message, and waits for all of it to come back, again and again; gives the microseconds of each. */
+export const echoes = async (
+  stream: Stream,
+  count: number,
+  size: number,
+  before: () => void = () => undefined
+): Promise<Array<number>> => {
   const message = messageOf(size)
   const micros: Array<number> = []
   let missing = 0
@@ -95,6 +100,7 @@ export const echoes = async (stream: Stream, count: number, size: number): Promi
   })
   for (let index = 0; index < count; index += 1) {
     const started = performance.now()
+    before()
     missing = size
     const returned = new Promise<void>((resolve) => {
       back = resolve

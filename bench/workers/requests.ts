@@ -157,6 +157,20 @@ export class RawEcho extends Schema.TaggedRequest<RawEcho>()("RawEcho", {
   failure: Schema.Never
 }) {}
 
+/** Has a SQLite file of its own, which messages of so many bytes are committed to, with full sync. */
+export class Keep extends Schema.TaggedRequest<Keep>()("Keep", {
+  payload: { size: Schema.Number, file: Schema.String },
+  success: Schema.Void,
+  failure: Schema.Never
+}) {}
+
+/** As `RawEcho`, but each of the two commits the message to what it keeps before it writes it. */
+export class CommittedEcho extends Schema.TaggedRequest<CommittedEcho>()("CommittedEcho", {
+  payload: { count },
+  success: Latencies,
+  failure: Schema.Never
+}) {}
+
 /** Commits one row after the other to a SQLite file, with full sync. */
 export class Syncs extends Schema.TaggedRequest<Syncs>()("Syncs", {
   payload: { count, size: Schema.Number, file: Schema.String },
@@ -164,7 +178,18 @@ export class Syncs extends Schema.TaggedRequest<Syncs>()("Syncs", {
   failure: Schema.Never
 }) {}
 
-export const RawRequest = Schema.Union(BootRaw, CpuTime, Usage, Whereabouts, Connect, RawSend, RawEcho, Syncs)
+export const RawRequest = Schema.Union(
+  BootRaw,
+  CpuTime,
+  Usage,
+  Whereabouts,
+  Connect,
+  RawSend,
+  RawEcho,
+  Keep,
+  CommittedEcho,
+  Syncs
+)
 export type RawRequest = typeof RawRequest.Type
 
 export class BootCrowd extends Schema.TaggedRequest<BootCrowd>()("InitialMessage", {
