@@ -61,13 +61,14 @@ export const makeEnds = <Session>(backend: Backend<Session>) => {
     level.open = false
     turn.over = true
     if (Exit.isFailure(end)) return undoAll(turn, end.cause)
-    const finish = () =>
-      andThen(backend.end(turn.session), () =>
-        callAll(
-          turn.participants.map((it) => it.committed),
-          end
-        )
+    const finish = () => {
+      // Told first, because a peer waits for what was committed, and nobody is told by an effect.
+      const told = callAll(
+        turn.participants.map((it) => it.committed),
+        end
       )
+      return andThen(backend.end(turn.session), () => told)
+    }
     const committed = backend.commit(turn.session)
     if (isDone(committed)) return finish()
     return Effect.matchCauseEffect(committed, { onFailure: (cause) => undoAll(turn, cause), onSuccess: finish })

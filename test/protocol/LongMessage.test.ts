@@ -4,49 +4,10 @@ import * as FastCheck from "effect/FastCheck"
 import * as LongMessage from "../../src/protocol/LongMessage.ts"
 import * as WireMessage from "../../src/protocol/WireMessage.ts"
 import { bentBytes, makeDraw } from "../fuzz/mutate.ts"
+import { any, deliveryOf, numbered, plainAscii, textOf } from "../support/messageFrames.ts"
 
 const encoder = new TextEncoder()
 const many = { fastCheck: { numRuns: 10_000 } }
-
-const plain = FastCheck.string({ unit: "grapheme-ascii", maxLength: 8 }).map((text) => text.replaceAll(/["\\]/g, "."))
-const any = FastCheck.oneof(
-  plain,
-  FastCheck.string({ unit: "binary", maxLength: 20 }),
-  FastCheck.constantFrom(
-    '"',
-    "\\",
-    '","slots":[]},"result":"p"}]}',
-    '{"methargs":{"body":"',
-    "\ud83d",
-    "\0",
-    '#{"a":["b"]}'
-  )
-)
-const numbers = FastCheck.oneof(FastCheck.integer({ min: 1, max: 300 }), FastCheck.constant(Number.MAX_SAFE_INTEGER))
-
-const messages = (text: FastCheck.Arbitrary<string>) =>
-  FastCheck.record({
-    seq: numbers,
-    ack: FastCheck.oneof(FastCheck.constant(0), numbers),
-    target: text,
-    body: any,
-    slots: FastCheck.array(text, { maxLength: 3 }),
-    result: text
-  })
-
-type Message = ReturnType<typeof messages> extends FastCheck.Arbitrary<infer A> ? A : never
-
-const deliveryOf = ({ body, result, slots, target }: Message) => ({
-  _tag: "Message" as const,
-  target,
-  methargs: { body, slots },
-  result
-})
-
-const textOf = (message: Message): string => {
-  const body = WireMessage.encodeBody({ _tag: "Deliver", delivery: deliveryOf(message) })
-  return WireMessage.head(message.seq, message.ack) + new TextDecoder().decode(body)
-}
 
 /** What is read is what JSON says; gives whether anything was. */
 const agrees = (frame: Uint8Array): boolean => {
@@ -61,7 +22,7 @@ const agrees = (frame: Uint8Array): boolean => {
 describe("LongMessage", () => {
   it.prop(
     "reads every message of ours in which nothing but the body is escaped",
-    [messages(plain)],
+    [numbered(plainAscii, any)],
     ([message]) => {
       const { ack, seq } = message
       const read = LongMessage.read(encoder.encode(textOf(message)))
@@ -72,14 +33,14 @@ describe("LongMessage", () => {
 
   it.prop(
     "leaves the rest of them, or reads what they say",
-    [messages(any)],
+    [numbered(any, any)],
     ([message]) => void agrees(encoder.encode(textOf(message))),
     many
   )
 
   it.prop(
     "reads nothing else out of a message that was bent",
-    [messages(plain), FastCheck.nat()],
+    [numbered(plainAscii, any), FastCheck.nat()],
     ([message, seed]) => void agrees(bentBytes(makeDraw(seed, 0), textOf(message))),
     many
   )
@@ -114,7 +75,7 @@ describe("LongMessage", () => {
 
   it.prop(
     "has long frames mean what short ones do",
-    [messages(any), FastCheck.nat()],
+    [numbered(any, any), FastCheck.nat()],
     ([message, seed]) => {
       const pad = "é".repeat(40_000)
       const long = bentBytes(makeDraw(seed, 0), textOf({ ...message, body: pad + message.body }))

@@ -5,6 +5,7 @@
  * @internal
  */
 import type { MessageStream } from "@libp2p/interface"
+import { hasMethods } from "./hasMethods.ts"
 import * as Packets from "./packets.ts"
 
 type Data = Parameters<MessageStream["send"]>[0]
@@ -16,10 +17,7 @@ interface Socket {
   readonly write: (bytes: Uint8Array) => boolean
 }
 
-const isSocket = (it: unknown): it is Socket =>
-  typeof it === "object" &&
-  it !== null &&
-  ["cork", "uncork", "write"].every((name) => typeof Reflect.get(it, name) === "function")
+const isSocket = (it: unknown): it is Socket => hasMethods(it, ["cork", "uncork", "write"])
 
 /** Up to this size a copy costs less than to have the system gather the pieces. */
 const copied = 8192

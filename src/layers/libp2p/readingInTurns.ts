@@ -5,6 +5,7 @@
  * @internal
  */
 import { afterReading } from "./afterReading.ts"
+import { hasMethods } from "./hasMethods.ts"
 
 /** What is used of a socket of Node's. */
 interface Socket {
@@ -13,10 +14,7 @@ interface Socket {
   readonly resume: () => unknown
 }
 
-const isSocket = (it: unknown): it is Socket =>
-  typeof it === "object" &&
-  it !== null &&
-  ["on", "pause", "resume"].every((name) => typeof Reflect.get(it, name) === "function")
+const isSocket = (it: unknown): it is Socket => hasMethods(it, ["on", "pause", "resume"])
 
 /** What one read brings at most: if it brings less, the next one is in another turn. */
 const wholeRead = 65_536

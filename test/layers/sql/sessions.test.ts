@@ -13,6 +13,7 @@ import { StoreUnavailableError } from "../../../src/errors/StoreError.ts"
 import { type Preparing, preparingOn, unprepared } from "../../../src/layers/sql/prepared.ts"
 import { execute, makeBackend } from "../../../src/layers/sql/sessions.ts"
 import { makeStatements } from "../../../src/layers/sql/statements.ts"
+import { makeTurns } from "../../../src/internal/turns.ts"
 import { noting } from "../../support/notingConnection.ts"
 
 /** A client with this connection, which notes as well when it is lent and given back. */
@@ -49,6 +50,20 @@ describe("a transaction's connection", () => {
       }
       const once = ["lent", "BEGIN IMMEDIATE", "COMMIT", "given back"]
       assert.deepStrictEqual(log, [...once, ...once])
+    })
+  )
+
+  it.effect("is given back once the participants know of the commit: a peer may be waiting for what they write", () =>
+    Effect.gen(function* () {
+      const { connection, log } = noting()
+      const turns = makeTurns(makeBackend(yield* clientOn(connection, log), "sqlite", unprepared, statements, owned))
+      yield* turns.transaction(Effect.void, {
+        prepare: Effect.void,
+        committed: () => void log.push("told"),
+        rolledBack: () => void log.push("undone"),
+        savepoint: () => () => undefined
+      })
+      assert.deepStrictEqual(log, ["lent", "BEGIN IMMEDIATE", "COMMIT", "told", "given back"])
     })
   )
 
