@@ -14,13 +14,10 @@ import * as Packets from "./packets.ts"
 const algorithm = "chacha20-poly1305"
 const options = { authTagLength: 16 }
 
-/** Below this size WebAssembly ciphers, as libp2p has it, which begins faster than Node's cipher does. */
-const short = 1200
-
 const sealer = new ChaCha20Poly1305(newInstance())
 
 /** Where the pieces of a short packet are put together; nothing keeps it. */
-const scratch = new Uint8Array(short)
+const scratch = new Uint8Array(Packets.short)
 
 const inOne = (bytes: Uint8Array | Uint8ArrayList): Uint8Array => {
   if (bytes instanceof Uint8Array) return bytes
@@ -47,7 +44,7 @@ const partsOf = (bytes: Uint8Array | Uint8ArrayList): Iterable<Uint8Array> =>
   bytes instanceof Uint8Array ? [bytes] : bytes
 
 const encrypt: Ciphers["chaCha20Poly1305Encrypt"] = (plaintext, nonce, ad, key) => {
-  if (plaintext.byteLength < short) {
+  if (plaintext.byteLength < Packets.short) {
     // Of Node's pool: an ArrayBuffer of its own takes longer than the cipher.
     const bytes = Buffer.allocUnsafe(Packets.withRoom(plaintext.byteLength + options.authTagLength))
     return sealer.seal(key, nonce, inOne(plaintext), ad, Packets.afterRoom(bytes))
@@ -64,7 +61,8 @@ const encrypt: Ciphers["chaCha20Poly1305Encrypt"] = (plaintext, nonce, ad, key) 
 
 /** Throws where the bytes are not what the peer encrypted. */
 const decrypt: Ciphers["chaCha20Poly1305Decrypt"] = (ciphertext, nonce, ad, key, target) => {
-  if (ciphertext.byteLength < short) return defaultCrypto.chaCha20Poly1305Decrypt(ciphertext, nonce, ad, key, target)
+  if (ciphertext.byteLength < Packets.short)
+    return defaultCrypto.chaCha20Poly1305Decrypt(ciphertext, nonce, ad, key, target)
   const end = ciphertext.byteLength - options.authTagLength
   const decipher = createDecipheriv(algorithm, prepare(key), nonce, options)
   decipher.setAAD(ad, { plaintextLength: end })

@@ -15,6 +15,7 @@ import type {
 import type { Libp2pOptions } from "libp2p"
 import { joinWrites } from "./joining.ts"
 import { readQuietly } from "./lengths.ts"
+import { takeShortPacketsWhole } from "./shortPackets.ts"
 import { readInTurns } from "./readingInTurns.ts"
 import * as Negotiation from "./negotiation.ts"
 import { saveUpdates } from "./windowUpdates.ts"
@@ -86,7 +87,7 @@ const watchMuxer = (factory: StreamMuxerFactory, components: Components): Stream
 /** Where no muxer is agreed upon on the way, there is a negotiation about it. */
 const watchSecured = async (securing: Promise<SecuredConnection>, isKnown: Known): Promise<SecuredConnection> => {
   const secured = await securing
-  readQuietly(secured.connection)
+  takeShortPacketsWhole(readQuietly(secured.connection))
   if (secured.streamMuxer === undefined) watch(secured.connection, isKnown)
   return secured
 }

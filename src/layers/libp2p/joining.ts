@@ -6,7 +6,6 @@
  */
 import type { MessageStream } from "@libp2p/interface"
 import { hasMethods } from "./hasMethods.ts"
-import * as Packets from "./packets.ts"
 
 type Data = Parameters<MessageStream["send"]>[0]
 
@@ -22,8 +21,7 @@ const isSocket = (it: unknown): it is Socket => hasMethods(it, ["cork", "uncork"
 /** Up to this size a copy costs less than to have the system gather the pieces. */
 const copied = 8192
 
-const joined = (data: Data): Uint8Array =>
-  data instanceof Uint8Array ? data : (Packets.inOne(data) ?? data.subarray())
+const joined = (data: Data): Uint8Array => (data instanceof Uint8Array ? data : data.subarray())
 
 /** Writes everything with one system call, if the system takes it; whether it takes more at once. */
 const writeAll = (socket: Socket, data: Data): boolean => {
