@@ -62,7 +62,7 @@ export const makeEnds = <Session>(backend: Backend<Session>) => {
     turn.over = true
     if (Exit.isFailure(end)) return undoAll(turn, end.cause)
     const finish = () => {
-      // Told first, because a peer waits for what was committed, and nobody is told by an effect.
+      // Told first, because a peer waits for what was committed.
       const told = callAll(
         turn.participants.map((it) => it.committed),
         end

@@ -205,7 +205,7 @@ export interface IssuedUrl {
 export interface Participant {
   /** Writes what was staged. Runs inside the transaction, right before its commit; if it fails, so does the commit. */
   readonly prepare: Effect.Effect<void, StoreError>
-  /** The transaction is durable. Must not throw. */
+  /** The transaction is durable; its connection is given back after this, so that no statement can be run in here. Must not throw. */
   readonly committed: () => void
   /** The transaction is undone, and with it what was staged. Must not throw. */
   readonly rolledBack: () => void

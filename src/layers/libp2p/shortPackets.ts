@@ -1,6 +1,6 @@
 /**
- * Kernels that say little say it in one short packet of Noise at a time. Libp2p takes each of them through four lists of pieces, which
- * takes longer than the cipher does.
+ * Kernels that say little say it in one short packet of Noise at a time. Libp2p takes each of them through several lists of pieces,
+ * on either side.
  *
  * @internal
  */
