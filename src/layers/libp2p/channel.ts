@@ -21,6 +21,7 @@ import type { Channel, ChannelEnd, ChannelStatus } from "../../services/Connecti
 import { afterReading } from "./afterReading.ts"
 import { toError } from "./errors.ts"
 import { Inbox } from "./inbox.ts"
+import * as Yamux from "./yamux.ts"
 
 /**
  * How many bytes may lie undelivered before the stream is paused. Together with the receive window (1 MiB, see `node.ts`) it
@@ -77,6 +78,7 @@ class StreamChannel implements Channel {
   readonly #options: Options
   readonly #decoder: Frame.Decoder
   readonly #inbox: Inbox<ChannelError>
+  readonly #write: (frames: Uint8Array) => boolean
   /** There once somebody waits for the end. */
   #whenEnded: Deferred.Deferred<ChannelEnd> | undefined
   #intent: { readonly error: Error | undefined } | undefined
@@ -98,7 +100,9 @@ class StreamChannel implements Channel {
       onRoom: () => this.#resume(),
       onViolation: (reason) => this.#onViolation(reason)
     })
+    this.#write = Yamux.writerOf(stream)
     for (const event of events) stream.addEventListener(event, this)
+    Yamux.hearStream(stream, (data) => this.#onMessage(data))
     if (stream.remoteWriteStatus === "closed" && stream.status === "open") this.#onFin()
     if (stream.status !== "open") this.#onClose(undefined)
     else if (stream.readableEnded) this.#onReadEnd()
@@ -137,7 +141,7 @@ class StreamChannel implements Channel {
   sendNow(frames: Uint8Array): Effect.Effect<void, ChannelError> {
     if (this.status() !== "open") return Effect.fail(this.#closedError())
     try {
-      return this.#stream.send(frames)
+      return this.#write(frames)
         ? Effect.void
         : drained(this.#stream, () => (this.#end === undefined ? undefined : this.#lostError()))
     } catch {

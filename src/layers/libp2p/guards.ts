@@ -15,10 +15,12 @@ import type {
 import type { Libp2pOptions } from "libp2p"
 import { joinWrites } from "./joining.ts"
 import { readQuietly } from "./lengths.ts"
-import { takeShortPacketsWhole } from "./shortPackets.ts"
-import { readInTurns } from "./readingInTurns.ts"
 import * as Negotiation from "./negotiation.ts"
+import { hearPastQueue, sendPastQueue } from "./queues.ts"
+import { readInTurns } from "./readingInTurns.ts"
+import { takeShortPacketsWhole } from "./shortPackets.ts"
 import { saveUpdates } from "./windowUpdates.ts"
+import { takeFramesWhole } from "./yamux.ts"
 
 type Known = (protocol: string) => boolean
 type Guarded = Required<Pick<Libp2pOptions, "connectionProtector" | "connectionEncrypters" | "streamMuxers">>
@@ -80,14 +82,14 @@ const watchMuxer = (factory: StreamMuxerFactory, components: Components): Stream
   const create = factory.createStreamMuxer.bind(factory)
   const isServed: Known = (protocol) => components.registrar.getProtocols().includes(protocol)
   return Object.assign(factory, {
-    createStreamMuxer: (connection: MessageStream) => watchStreams(create(connection), isServed)
+    createStreamMuxer: (connection: MessageStream) => watchStreams(takeFramesWhole(create(connection)), isServed)
   })
 }
 
 /** Where no muxer is agreed upon on the way, there is a negotiation about it. */
 const watchSecured = async (securing: Promise<SecuredConnection>, isKnown: Known): Promise<SecuredConnection> => {
   const secured = await securing
-  takeShortPacketsWhole(readQuietly(secured.connection))
+  hearPastQueue(sendPastQueue(takeShortPacketsWhole(readQuietly(secured.connection))))
   if (secured.streamMuxer === undefined) watch(secured.connection, isKnown)
   return secured
 }
@@ -113,7 +115,7 @@ export const around = (
   // Libp2p's place for what is done to a connection before anything is said on it.
   connectionProtector: (components) => ({
     protect: async (connection) =>
-      watch(readInTurns(joinWrites(connection)), (protocol) =>
+      watch(readInTurns(hearPastQueue(joinWrites(connection))), (protocol) =>
         components.upgrader.getConnectionEncrypters().has(protocol)
       )
   }),

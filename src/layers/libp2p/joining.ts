@@ -6,8 +6,7 @@
  */
 import type { MessageStream } from "@libp2p/interface"
 import { hasMethods } from "./hasMethods.ts"
-
-type Data = Parameters<MessageStream["send"]>[0]
+import { type Data, sendPastQueue } from "./queues.ts"
 
 /** What is used of a socket of Node's. */
 interface Socket {
@@ -43,7 +42,7 @@ export const joinWrites = <S extends MessageStream>(connection: S): S => {
   const socket: unknown = Reflect.get(connection, "socket")
   if (isSocket(socket) && "sendData" in connection) {
     const sendData = (data: Data) => ({ sentBytes: data.byteLength, canSendMore: writeAll(socket, data) })
-    return Object.assign(connection, { sendData })
+    return sendPastQueue(Object.assign(connection, { sendData }))
   }
   const send = connection.send.bind(connection)
   return Object.assign(connection, { send: (data: Data) => send(joined(data)) })

@@ -6,15 +6,17 @@
  */
 import { afterReading } from "./afterReading.ts"
 import { hasMethods } from "./hasMethods.ts"
+import type { Data } from "./queues.ts"
 
-/** What is used of a socket of Node's. */
-interface Socket {
-  readonly on: (event: "data", listener: (chunk: Uint8Array) => void) => unknown
-  readonly pause: () => unknown
-  readonly resume: () => unknown
+/** What is used of a connection on a socket of Node's; one that has it not is left as it is. */
+interface Connection {
+  readonly socket: { readonly pause: () => unknown; readonly resume: () => unknown }
+  /** Libp2p calls it with what was read. */
+  onData: (data: Data) => void
 }
 
-const isSocket = (it: unknown): it is Socket => hasMethods(it, ["on", "pause", "resume"])
+const isOnSocket = (connection: object): connection is Connection =>
+  hasMethods(connection, ["onData"]) && hasMethods(Reflect.get(connection, "socket"), ["pause", "resume"])
 
 /** What one read brings at most: if it brings less, the next one is in another turn. */
 const wholeRead = 65_536
@@ -28,8 +30,9 @@ const most = 2 * wholeRead
  * @internal
  */
 export const readInTurns = <S extends object>(connection: S): S => {
-  const socket: unknown = Reflect.get(connection, "socket")
-  if (!isSocket(socket)) return connection
+  if (!isOnSocket(connection)) return connection
+  const { socket } = connection
+  const onData = connection.onData.bind(connection)
   let read = 0
   const nextTurn = () => {
     const isHeld = read >= most
@@ -37,11 +40,13 @@ export const readInTurns = <S extends object>(connection: S): S => {
     // What libp2p holds back by itself stays so.
     if (isHeld && Reflect.get(connection, "readStatus") !== "paused") socket.resume()
   }
-  socket.on("data", ({ length }) => {
-    if (length < wholeRead) return
+  connection.onData = (data) => {
+    const { byteLength } = data
+    onData(data)
+    if (byteLength < wholeRead) return
     if (read === 0) afterReading(nextTurn)
-    read += length
+    read += byteLength
     if (read >= most) socket.pause()
-  })
+  }
   return connection
 }

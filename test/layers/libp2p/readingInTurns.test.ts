@@ -1,20 +1,22 @@
 /** How much of a TCP connection is read in one turn of the event loop. */
 import { assert, describe, it } from "@effect/vitest"
-import { EventEmitter } from "node:events"
 import { afterReading } from "../../../src/layers/libp2p/afterReading.ts"
 import { readInTurns } from "../../../src/layers/libp2p/readingInTurns.ts"
 
-/** A socket that brings what it is told to, and the connection on it. */
+/** A connection on a socket, that brings what it is told to; each of it is heard before anything is done about how much it was. */
 const makeConnection = () => {
   const calls: Array<string> = []
-  const socket = Object.assign(new EventEmitter(), {
-    pause: () => void calls.push("pause"),
-    resume: () => void calls.push("resume")
-  })
-  const connection = { socket, readStatus: "readable" }
-  readInTurns(connection)
+  const heard: Array<number> = []
+  const socket = { pause: () => void calls.push("pause"), resume: () => void calls.push("resume") }
+  const onData = ({ byteLength }: Uint8Array) => {
+    assert.strictEqual(calls.filter((it) => it === "pause").length, calls.filter((it) => it === "resume").length)
+    heard.push(byteLength)
+  }
+  const connection = readInTurns({ socket, readStatus: "readable", onData })
   const bring = (...sizes: ReadonlyArray<number>) => {
-    for (const size of sizes) socket.emit("data", new Uint8Array(size))
+    const before = heard.length
+    for (const size of sizes) connection.onData(new Uint8Array(size))
+    assert.deepStrictEqual(heard.slice(before), sizes)
   }
   return { bring, calls, connection }
 }
@@ -54,7 +56,8 @@ describe("A TCP connection", () => {
   })
 
   it("without a socket is left as it is", () => {
-    const connection = { socket: undefined }
-    assert.strictEqual(readInTurns(connection), connection)
+    const connection = { socket: undefined, onData: () => undefined }
+    const { onData } = connection
+    assert.strictEqual(readInTurns(connection).onData, onData)
   })
 })
