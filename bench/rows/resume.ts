@@ -17,7 +17,7 @@ export const resume: Row = {
   about: "resume after a cut with 10,000 pending",
   run: (bench) =>
     Effect.gen(function* () {
-      const ours = yield* oneWay(bench, "memory")
+      const ours = yield* oneWay(bench, "memory", { isObserved: true })
       const raw = yield* raws(bench)
       const target = new Connect(yield* raw.far.ask(new Whereabouts()))
       const pairs = yield* interleaved(bench, "resume", {

@@ -67,10 +67,12 @@ const observe = (watch: Watch, channel: ConnectionFactory.Channel): ConnectionFa
   }
 }
 
-/** The factory, with its dials observed; one that does not dial leaves it to its peer, so that it is known which channel is used. */
-export const observed = (watch: Watch, dials: boolean) =>
+/** The factory, with its dials observed if there is a watch; one that does not dial leaves it to its peer, so that it is known which channel is used. */
+export const observed = (watch: Watch | undefined, dials: boolean) =>
   Effect.map(ConnectionFactory.ConnectionFactory, (factory) => ({
     ...factory,
     dial: (...target: Parameters<(typeof factory)["dial"]>) =>
-      dials ? Effect.map(factory.dial(...target), (channel) => observe(watch, channel)) : Effect.never
+      dials
+        ? Effect.map(factory.dial(...target), (channel) => (watch === undefined ? channel : observe(watch, channel)))
+        : Effect.never
   }))

@@ -89,20 +89,24 @@ const limit = 10_000
 export const lone = (
   bench: Bench,
   name: keyof typeof seeds,
-  { file, maxPendingMessages = limit }: Partial<Pick<KernelOptions, "file" | "maxPendingMessages">>
+  {
+    file,
+    isObserved,
+    maxPendingMessages = limit
+  }: Partial<Pick<KernelOptions, "file" | "isObserved" | "maxPendingMessages">>
 ) => {
   const path = file && Path.join(bench.directory, file)
-  return kernel(bench, { seed: seeds[name], file: path, maxPendingMessages, dials: name === "near" })
+  return kernel(bench, { seed: seeds[name], file: path, maxPendingMessages, isObserved, dials: name === "near" })
 }
 
 /** Two kernels of ours, connected; only `near` sends and dials. */
 export const oneWay = Effect.fnUntraced(function* (
   bench: Bench,
   store: "memory" | "sqlite",
-  { maxPendingMessages = limit }: Partial<Pick<KernelOptions, "maxPendingMessages">> = {}
+  how: Partial<Pick<KernelOptions, "isObserved" | "maxPendingMessages">> = {}
 ) {
   const start = (name: keyof typeof seeds) =>
-    lone(bench, name, { file: store === "memory" ? undefined : `${name}.db`, maxPendingMessages })
+    lone(bench, name, { ...how, file: store === "memory" ? undefined : `${name}.db` })
   const two: Two<KernelProcess> = { near: yield* start("near"), far: yield* start("far") }
   yield* two.near.ask(new Connect(yield* two.far.ask(new Whereabouts())))
   return two
