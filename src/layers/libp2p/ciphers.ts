@@ -10,6 +10,7 @@ import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } fro
 import { Uint8ArrayList } from "uint8arraylist"
 import type { Ciphers } from "./node.ts"
 import * as Packets from "./packets.ts"
+import { disposeOnceWritten } from "./spent.ts"
 
 const algorithm = "chacha20-poly1305"
 const options = { authTagLength: 16 }
@@ -52,7 +53,7 @@ const encrypt: Ciphers["chaCha20Poly1305Encrypt"] = (plaintext, nonce, ad, key) 
   const cipher = createCipheriv(algorithm, prepare(key), nonce, options)
   cipher.setAAD(ad, { plaintextLength: plaintext.byteLength })
   const pieces = new Uint8ArrayList()
-  for (const part of partsOf(plaintext)) pieces.append(cipher.update(part))
+  for (const part of partsOf(plaintext)) pieces.append(disposeOnceWritten(cipher.update(part)))
   // What a stream cipher has left at the end is nothing; asking for it makes the tag.
   cipher.final()
   pieces.append(cipher.getAuthTag())

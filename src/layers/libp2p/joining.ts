@@ -7,12 +7,14 @@
 import type { MessageStream } from "@libp2p/interface"
 import { hasMethods } from "./hasMethods.ts"
 import { type Data, sendPastQueue } from "./queues.ts"
+import { disposalOf } from "./spent.ts"
 
 /** What is used of a socket of Node's. */
 interface Socket {
   readonly cork: () => void
   readonly uncork: () => void
-  readonly write: (bytes: Uint8Array) => boolean
+  /** Calls back when the system has it, or nobody will ever write it. */
+  readonly write: (bytes: Uint8Array, then?: () => void) => boolean
 }
 
 const isSocket = (it: unknown): it is Socket => hasMethods(it, ["cork", "uncork", "write"])
@@ -27,7 +29,7 @@ const writeAll = (socket: Socket, data: Data): boolean => {
   if (data instanceof Uint8Array || data.byteLength <= copied) return socket.write(joined(data))
   let takesMore = true
   socket.cork()
-  for (const piece of data) takesMore = socket.write(piece)
+  for (const piece of data) takesMore = socket.write(piece, disposalOf(piece))
   socket.uncork()
   return takesMore
 }

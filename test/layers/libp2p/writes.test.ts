@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
 import { vi } from "vitest"
+import { afterReading } from "../../../src/layers/libp2p/afterReading.ts"
 import * as ConnectionFactoryLibp2p from "../../../src/layers/ConnectionFactoryLibp2p.ts"
 import * as Frame from "../../../src/protocol/Frame.ts"
 import { ConnectionFactory } from "../../../src/services/ConnectionFactory.ts"
@@ -64,6 +65,28 @@ describe("A write", () => {
       })
     )
   }
+
+  it.scopedLive("of much arrives as it was, and leaves none of the cipher's buffers behind", () =>
+    Effect.gen(function* () {
+      const { far, near } = yield* pair
+      const write = yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(Net.Socket.prototype, "write")),
+        (spy) => Effect.sync(() => spy.mockRestore())
+      )
+      const said = Array.from({ length: 40 }, (_, index) =>
+        new Uint8Array(60_000).map((_, at) => (at * 31 + index) % 251)
+      )
+      // More than a socket takes at once, so that some of it waits in queues.
+      yield* Effect.fork(Effect.forEach(said, (frame) => near.send(Frame.encode([frame]))))
+      const heard: Array<Uint8Array> = []
+      while (heard.length < said.length) heard.push(...(yield* far.receive))
+      assert.deepStrictEqual(heard, said)
+      const written = write.mock.calls.flatMap(([bytes]) => (bytes instanceof Uint8Array ? [bytes] : []))
+      // The last of it may not have been told yet.
+      while (written.some(({ length }) => length > 50_000)) yield* Effect.promise(() => new Promise<void>(afterReading))
+      assert.isAtLeast(written.filter(({ buffer }) => buffer.byteLength === 0).length, said.length)
+    })
+  )
 
   it.scopedLive("is answered by opening the window again only when half of it is used up", () =>
     Effect.gen(function* () {
