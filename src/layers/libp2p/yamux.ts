@@ -28,22 +28,30 @@ interface Header {
   readonly length: number
 }
 
-/** What is used of a stream of Yamux; one that has it not is left as it is. */
-interface YamuxStream extends Queues.Queued, Stream {
+/** What is used of a stream of Yamux to read a frame; one that has it not is left as it is. */
+interface Reading {
   readonly streamId: number
+  readonly handleData: (frame: { readonly header: Header; readonly data: Queues.Data }) => void
+}
+
+const isReading = (stream: Stream): stream is Stream & Reading =>
+  typeof Reflect.get(stream, "streamId") === "number" && typeof Reflect.get(stream, "handleData") === "function"
+
+/** What is used of one to write as well. */
+interface YamuxStream extends Queues.Queued, Stream, Reading {
   readonly state: number
   /** How much the peer takes, and how much of that libp2p sends at once. */
   sendWindowCapacity: number
   readonly maxMessageSize: number
   readonly sendFrame: (header: Header, data: Queues.Data) => boolean
-  readonly handleData: (frame: { readonly header: Header; readonly data: Queues.Data }) => void
 }
 
-const numbers = ["streamId", "state", "sendWindowCapacity", "maxMessageSize"]
+const numbers = ["state", "sendWindowCapacity", "maxMessageSize"]
 
 const isYamux = (stream: Stream): stream is YamuxStream =>
   Queues.isQueued(stream) &&
-  hasMethods(stream, ["sendFrame", "handleData"]) &&
+  isReading(stream) &&
+  hasMethods(stream, ["sendFrame"]) &&
   numbers.every((name) => typeof Reflect.get(stream, name) === "number")
 
 /** What is used of a muxer of Yamux's; one that has it not is left as it is. */
@@ -101,12 +109,9 @@ export const takeFramesWhole = <M extends StreamMuxer>(muxer: M): M => {
   const { decoder } = muxer
   const onData = muxer.onData.bind(muxer)
   const sendFrame = muxer.sendFrame.bind(muxer)
-  /** The one of the last frame: mostly it is that of the next one as well. */
-  let latest: YamuxStream | undefined
-  const streamOf = (id: number): YamuxStream | undefined => {
-    if (latest?.streamId !== id) latest = muxer.streams.filter(isYamux).find((it) => it.streamId === id)
-    return latest !== undefined && muxer.streams.includes(latest) ? latest : undefined
-  }
+  // Nothing is kept of it: a stream that is over takes up much.
+  const streamOf = (id: number): Reading | undefined =>
+    muxer.streams.filter(isReading).find(({ streamId }) => streamId === id)
   return Object.assign(muxer, {
     onData: (bytes: Queues.Data) => {
       if (!(bytes instanceof Uint8Array) || decoder.buffer.byteLength > 0 || !isPlain(bytes)) return onData(bytes)
