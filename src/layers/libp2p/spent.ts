@@ -1,6 +1,6 @@
 /**
- * V8 frees a buffer in a collection of its garbage, and begins a full one when some dozens of MiB of buffers have been made: with long
- * messages every twenty or so. What the cipher makes is of no use to anybody once the system has it, and is freed then.
+ * V8 frees a buffer in a collection of its garbage, and begins a full one when enough buffers have been made, which is often
+ * with long messages. What the cipher makes is of no use to anybody once the system has it, and is freed then.
  *
  * @internal
  */
