@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import { interleaved } from "../interleaved.ts"
-import type { Measured, Row } from "../Row.ts"
+import type { Beside, Measured, Row } from "../Row.ts"
 import { median, quantile } from "../statistics.ts"
-import { kernels, raws } from "../workers/processes.ts"
+import { kernels, raws, withCpu } from "../workers/processes.ts"
 import { Acknowledged, CommittedEcho, Keep, RawEcho, RoundTrips, Syncs } from "../workers/requests.ts"
 
 const size = 256
@@ -25,29 +25,67 @@ const at =
   ({ micros }: Latencies) =>
     quantile(micros, part)
 
+const trips = 2000
+
+/** What became of `trips` round trips. */
+interface Trips {
+  readonly done: Latencies
+  readonly cpuMicros: number
+}
+
+/** One repetition: of ours as it comes, of ours where the event loop sleeps until an answer comes, and of raw. */
+interface Repetition {
+  readonly ours: { readonly awake: Trips; readonly asleep: Trips }
+  readonly raw: Trips
+}
+
+const p50 = ({ done }: Trips) => at(0.5)(done)
+const cpuPerTrip = ({ cpuMicros }: Trips) => cpuMicros / trips
+
+/** What the waiting awake gains and costs. */
+const besideTrips = (repetitions: ReadonlyArray<Repetition>): ReadonlyArray<Beside> => {
+  const medianOf = (figure: (repetition: Repetition) => number) => median(repetitions.map(figure))
+  return [
+    { what: "CPU time of both processes", value: medianOf(({ ours }) => cpuPerTrip(ours.awake)), unit: "µs" },
+    { what: "CPU time of raw", value: medianOf(({ raw }) => cpuPerTrip(raw)), unit: "µs" },
+    { what: "without busy polling", value: medianOf(({ ours }) => p50(ours.asleep)), unit: "µs" },
+    {
+      what: "without busy polling, beside raw",
+      value: medianOf(({ ours, raw }) => p50(ours.asleep) / p50(raw)),
+      unit: "×"
+    },
+    {
+      what: "CPU time without busy polling",
+      value: medianOf(({ ours }) => cpuPerTrip(ours.asleep)),
+      unit: "µs"
+    }
+  ]
+}
+
 export const roundTrip: Row = {
   name: "roundtrip",
   about: "idle round trip: deliver, handler, answer delivered",
   run: (bench) =>
     Effect.gen(function* () {
-      const ours = yield* kernels(bench, "memory")
+      const awake = yield* kernels(bench, "memory")
+      const asleep = yield* kernels(bench, "memory", { busyPolling: false })
       const raw = yield* raws(bench)
-      const count = 2000
+      const ask = (two: typeof awake) => withCpu(two.near.ask(new RoundTrips({ count: trips, size })), two)
       const pairs = yield* interleaved(bench, "roundtrip", {
-        ours: ours.near.ask(new RoundTrips({ count, size })),
-        raw: raw.near.ask(new RawEcho({ count, size })),
+        ours: Effect.all({ awake: ask(awake), asleep: ask(asleep) }),
+        raw: withCpu(raw.near.ask(new RawEcho({ count: trips, size })), raw),
         warmUps
       })
-      const line = (name: string, part: number, limit: number): Measured => ({
-        name,
+      const line = (name: string, part: number, limit: number, beside: ReadonlyArray<Beside>): Measured => ({
+        name: `round trip ${name}`,
         what: `idle round trip, memory store, ${name}`,
         against: "raw echo",
         unit: "µs",
         target: { figure: "ratio", sense: "at most", limit },
-        pairs: pairs.map((pair) => ({ ours: at(part)(pair.ours), raw: at(part)(pair.raw) })),
-        beside: []
+        pairs: pairs.map(({ ours, raw }) => ({ ours: at(part)(ours.awake.done), raw: at(part)(raw.done) })),
+        beside
       })
-      return [line("p50", 0.5, 1.5), line("p99", 0.99, 2)]
+      return [line("p50", 0.5, 1.5, besideTrips(pairs)), line("p99", 0.99, 2, [])]
     })
 }
 

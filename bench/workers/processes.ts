@@ -85,26 +85,20 @@ export const seeds = { near: "a1".repeat(32), far: "b2".repeat(32), warm: "c3".r
 
 const limit = 10_000
 
+type How = Pick<KernelOptions, "isObserved" | "maxPendingMessages" | "busyPolling">
+
 /** A kernel of ours that has not met anybody yet; it goes with its scope, and its file stays. */
 export const lone = (
   bench: Bench,
   name: keyof typeof seeds,
-  {
-    file,
-    isObserved,
-    maxPendingMessages = limit
-  }: Partial<Pick<KernelOptions, "file" | "isObserved" | "maxPendingMessages">>
+  { file, maxPendingMessages = limit, ...how }: Partial<How & Pick<KernelOptions, "file">>
 ) => {
   const path = file && Path.join(bench.directory, file)
-  return kernel(bench, { seed: seeds[name], file: path, maxPendingMessages, isObserved, dials: name === "near" })
+  return kernel(bench, { ...how, seed: seeds[name], file: path, maxPendingMessages, dials: name === "near" })
 }
 
 /** Two kernels of ours, connected; only `near` sends and dials. */
-export const oneWay = Effect.fnUntraced(function* (
-  bench: Bench,
-  store: "memory" | "sqlite",
-  how: Partial<Pick<KernelOptions, "isObserved" | "maxPendingMessages">> = {}
-) {
+export const oneWay = Effect.fnUntraced(function* (bench: Bench, store: "memory" | "sqlite", how: Partial<How> = {}) {
   const start = (name: keyof typeof seeds) =>
     lone(bench, name, { ...how, file: store === "memory" ? undefined : `${name}.db` })
   const two: Two<KernelProcess> = { near: yield* start("near"), far: yield* start("far") }
@@ -125,14 +119,18 @@ export const raws = Effect.fnUntraced(function* (bench: Bench) {
   return two
 })
 
-/** Runs some work of two processes, and gives the CPU time that both used for it. */
-export const cpuOf = <E, R>(
-  work: Effect.Effect<unknown, E, R>,
+/** Runs some work of two processes, and gives beside what it gave the CPU time that both used for it. */
+export const withCpu = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
   { far, near }: Two<{ readonly cpuTime: KernelProcess["cpuTime"] }>
-): Effect.Effect<number, E | WorkerFailed, R> =>
+): Effect.Effect<{ readonly done: A; readonly cpuMicros: number }, E | WorkerFailed, R> =>
   Effect.gen(function* () {
     const total = Effect.zipWith(near.cpuTime, far.cpuTime, (a, b) => a.cpuMicros + b.cpuMicros)
     const before = yield* total
-    yield* work
-    return (yield* total) - before
+    const done = yield* work
+    return { done, cpuMicros: (yield* total) - before }
   })
+
+/** The CPU time that two processes use for some work. */
+export const cpuOf = <E, R>(...work: Parameters<typeof withCpu<unknown, E, R>>) =>
+  Effect.map(withCpu(...work), ({ cpuMicros }) => cpuMicros)

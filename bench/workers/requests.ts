@@ -47,6 +47,7 @@ export const KernelOptions = Schema.Struct({
   dials: Schema.Boolean,
   /** Whether its channels are seen from outside, which takes a little for each message. */
   isObserved: Schema.optional(Schema.Boolean),
+  busyPolling: Schema.optional(Schema.Boolean),
   /** How many peers it is for, if it is for a crowd: then the limits on what a peer may send are in force as well. */
   crowd: Schema.optional(Schema.Number)
 })

@@ -13,12 +13,12 @@ import * as LayerOptions from "./libp2p/options.ts"
 import * as WebSockets from "./libp2p/webSockets.ts"
 
 /**
- * Every option and its default: those of `ConnectionFactoryLibp2p` but for `listen`, as a browser cannot.
+ * Every option and its default: those of `ConnectionFactoryLibp2p` but for `listen` and `busyPolling`, as a browser can do neither.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Options = LayerOptions.Options.omit("listen")
+export const Options = LayerOptions.Options.omit("listen", "busyPolling")
 
 /**
  * A libp2p transport for the option `transports`, such as `quic()`.

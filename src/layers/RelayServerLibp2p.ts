@@ -109,7 +109,7 @@ const limits = (options: Options): CircuitRelayServerInit => ({
 const makeNode = (options: Options, keySeed: Uint8Array) =>
   Effect.promise(async () =>
     createLibp2p({
-      ...(await Node.common(keySeed, ciphers)),
+      ...(await Node.common(keySeed, { ciphers })),
       addresses: { announce: [...options.announce] },
       transports: [tcp(), WebSockets.make],
       connectionManager: {

@@ -106,6 +106,7 @@ export const make = Effect.fnUntraced(function* (input: Options.Given, platform:
   const keySeed = Redacted.value(identity.keySeed)
   const node = yield* Node.make({
     keySeed,
+    busyPolling: options.busyPolling,
     isAllowed,
     places: config.maxConcurrentConnections,
     platform: { ...platform, transports: allTransports(options, platform.transports) }

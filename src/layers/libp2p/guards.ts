@@ -12,7 +12,10 @@ import type {
   StreamMuxer,
   StreamMuxerFactory
 } from "@libp2p/interface"
+import { identity } from "effect/Function"
 import type { Libp2pOptions } from "libp2p"
+import { inNextTurn } from "./afterReading.ts"
+import * as BusyPolling from "./busyPolling.ts"
 import { joinWrites } from "./joining.ts"
 import { readQuietly } from "./lengths.ts"
 import * as Negotiation from "./negotiation.ts"
@@ -103,22 +106,35 @@ const watchEncrypter = (encrypter: ConnectionEncrypter, components: Components):
   }
 }
 
+/** Libp2p's place for what is done to a connection before anything is said on it. */
+const protector =
+  (isPolling: boolean): Guarded["connectionProtector"] =>
+  (components) => {
+    const isKnown: Known = (protocol) => components.upgrader.getConnectionEncrypters().has(protocol)
+    const poll = isPolling ? BusyPolling.make(inNextTurn) : identity
+    return {
+      protect: async (connection) => watch(poll(readInTurns(hearPastQueue(joinWrites(connection)))), isKnown)
+    }
+  }
+
+/**
+ * What is made into a node's connections: an encrypter and a muxer, and whether the event loop stays awake for quick answers.
+ *
+ * @internal
+ */
+export interface Parts {
+  readonly encrypter: Guarded["connectionEncrypters"][number]
+  readonly muxer: Guarded["streamMuxers"][number]
+  readonly busyPolling: boolean
+}
+
 /**
  * An encrypter and a muxer for a node, and what watches the negotiations about both and about each stream.
  *
  * @internal
  */
-export const around = (
-  encrypter: Guarded["connectionEncrypters"][number],
-  muxer: Guarded["streamMuxers"][number]
-): Guarded => ({
-  // Libp2p's place for what is done to a connection before anything is said on it.
-  connectionProtector: (components) => ({
-    protect: async (connection) =>
-      watch(readInTurns(hearPastQueue(joinWrites(connection))), (protocol) =>
-        components.upgrader.getConnectionEncrypters().has(protocol)
-      )
-  }),
+export const around = ({ busyPolling, encrypter, muxer }: Parts): Guarded => ({
+  connectionProtector: protector(busyPolling),
   connectionEncrypters: [(components) => watchEncrypter(encrypter(components), components)],
   streamMuxers: [(components) => watchMuxer(muxer(components), components)]
 })

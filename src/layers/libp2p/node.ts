@@ -93,15 +93,30 @@ export const muxing = { streamOptions: { maxStreamWindowSize: 1_048_576 } }
 const heartbeat = 20_000
 
 /**
- * What every node has, whether a kernel's or a relay's. `ciphers` takes the place of libp2p's own.
+ * How a node's connections are made.
  *
  * @internal
  */
-export const common = async (keySeed: Uint8Array, ciphers?: Ciphers): Promise<Libp2pOptions> => ({
+export interface Wiring {
+  /** In place of libp2p's own. */
+  readonly ciphers?: Ciphers | undefined
+  /** Whether the event loop stays awake for quick answers; it does not by itself. */
+  readonly busyPolling?: boolean | undefined
+}
+
+/**
+ * What every node has, whether a kernel's or a relay's.
+ *
+ * @internal
+ */
+export const common = async (
+  keySeed: Uint8Array,
+  { busyPolling = false, ciphers }: Wiring = {}
+): Promise<Libp2pOptions> => ({
   start: false,
   logger,
   privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
-  ...Guards.around(noise(ciphers && { crypto: ciphers }), yamux(muxing)),
+  ...Guards.around({ encrypter: noise(ciphers && { crypto: ciphers }), muxer: yamux(muxing), busyPolling }),
   connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }
 })
 
@@ -135,17 +150,15 @@ const setUp = <A>(create: () => Promise<A>): Effect.Effect<A, InvalidOptionsErro
  *
  * @internal
  */
-export interface Platform {
+export interface Platform extends Pick<Wiring, "ciphers"> {
   /** Beside the circuit relay's, which every node has. */
   readonly transports: ReadonlyArray<TransportFactory>
-  /** In place of libp2p's own. */
-  readonly ciphers?: Ciphers
 }
 
 /**
  * @internal
  */
-export interface Options {
+export interface Options extends Pick<Wiring, "busyPolling"> {
   readonly keySeed: Uint8Array
   readonly isAllowed: (address: Multiaddr) => boolean
   readonly platform: Platform
@@ -158,10 +171,16 @@ export interface Options {
  *
  * @internal
  */
-export const make = ({ isAllowed, keySeed, places, platform }: Options): Effect.Effect<Node, InvalidOptionsError> =>
+export const make = ({
+  busyPolling,
+  isAllowed,
+  keySeed,
+  places,
+  platform
+}: Options): Effect.Effect<Node, InvalidOptionsError> =>
   setUp(async () =>
     createLibp2p({
-      ...(await common(keySeed, platform.ciphers)),
+      ...(await common(keySeed, { busyPolling, ciphers: platform.ciphers })),
       transports: [...platform.transports, Circuit.make],
       connectionGater: { denyDialMultiaddr: (address) => !isAllowed(address) },
       connectionManager: connectionManager(places),

@@ -57,6 +57,10 @@ export const Options = Schema.Struct({
   allowedWsHosts: Declare.texts(
     "hosts to which plain `ws` is dialed although they are not private; those of `relays` are among them anyway"
   ),
+  busyPolling: Declare.flag(
+    true,
+    "whether the event loop waits for an answer without sleeping, for 1 ms at most, where the last ones came as soon; round trips within a machine or a room are shorter, and take more processor time"
+  ),
   protocols: Declare.someTexts(
     ["/effect-remotes/1", "whatever"],
     "the protocol ids that are offered and accepted, the preferred one first"
