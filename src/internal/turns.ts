@@ -7,6 +7,7 @@ import type { StoreError } from "../errors/StoreError.ts"
 import type { Participant } from "../services/RemoteStore.ts"
 import { isDone, made } from "./atOnce.ts"
 import { Gate, type Restore } from "./gate.ts"
+import { once, uninterruptibleOnce } from "./masks.ts"
 import type { Backend } from "./turnBackend.ts"
 import { makeEnds, prepareAll } from "./turnEnds.ts"
 import { innermost, isOwn, join, type Level, levelIn, makePlaces, type Place, turnOf } from "./turnLevels.ts"
@@ -35,12 +36,11 @@ const strangerAround =
   "which could undo them unnoticed; begin the outer transaction with RemoteStore.transaction"
 const outside = "effect-remotes: RemoteStore.enlist was called outside of RemoteStore.transaction"
 
-/** `Effect.uninterruptibleMask`, for nothing where nothing can be interrupted anyway. */
+/** For nothing where nothing can be interrupted anyway. */
 const uninterruptibly = <A, E, R>(
   { runtimeFlags }: FiberStatus.Running,
   use: (restore: Restore) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  RuntimeFlags.interruptible(runtimeFlags) ? Effect.uninterruptibleMask(use) : use(identity)
+): Effect.Effect<A, E, R> => (RuntimeFlags.interruptible(runtimeFlags) ? uninterruptibleOnce(use) : use(identity))
 
 /**
  * Makes transactions over `backend` that run one at a time in the order in which they asked, nest as savepoints, and
@@ -76,7 +76,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
       place.level = before
       return leaving(gate, settle(level, exit))
     }
-    const work = Effect.flatMap(restore(turn), (value) => prepareAll(level.turn, value))
+    const work = Effect.flatMap(restore(once(turn)), (value) => prepareAll(level.turn, value))
     return Effect.matchCauseEffect(backend.within(session)(work), {
       onFailure: (cause) => settled(Exit.failCause(cause)),
       onSuccess: (value) => settled(Exit.succeed(value))
@@ -134,7 +134,7 @@ export const makeTurns = <Session>(backend: Backend<Session>): Turns<Session> =>
           if (participant !== undefined) staged.push(participant.savepoint())
         }
         join(level.turn, own)
-        return restore(turn)
+        return restore(once(turn))
       })
       return Effect.matchCauseEffect(marked, {
         onFailure: (cause) => settled(Exit.failCause(cause)),

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import { ResourceLimitError } from "../../errors/TransportError.ts"
+import { uninterruptibleOnce } from "../../internal/masks.ts"
 import * as Room from "../../protocol/Room.ts"
 import * as SendWindow from "../../protocol/SendWindow.ts"
 import type { Options } from "../../services/RemotesConfig.ts"
@@ -42,7 +43,7 @@ export class Admission {
     size: number,
     commit: Effect.Effect<Placed, E>
   ): Effect.Effect<Placed, E | ResourceLimitError | NetworkStoppedError> {
-    return Effect.uninterruptibleMask((restore) => {
+    return uninterruptibleOnce((restore) => {
       const attempt = (): Effect.Effect<Placed, E | ResourceLimitError | NetworkStoppedError> => {
         if (this.#isStopped) return Effect.fail(new NetworkStoppedError())
         const place = this.#take(lane, size)
