@@ -135,7 +135,8 @@ const longestSleep = 86_400_000
 
 /**
  * Each fiber that sleeps does so to its end: one that is to wake earlier than all others is begun beside them. To begin a fiber takes
- * less than to race a sleep with what could end it, and between two messages there is a deadline that comes before the others.
+ * less than to race a sleep with what could end it, and between two messages there is a deadline that comes before the others. One that
+ * has slept rests for the next, which takes a fraction of beginning another; there is one that rests at most.
  *
  * @internal
  */
@@ -145,6 +146,8 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
   const heap = new DueHeap<Entry>()
   /** When those wake that sleep, the earliest last: each was begun because it wakes before all others. */
   const wakings: Array<number> = []
+  /** Sends the fiber that rests back to sleep, until then. */
+  let sleepAgain: ((at: number) => void) | undefined
 
   /** One that moves to a later time, or rings no more, is found out when its former time has come; one that is over goes at once. */
   const place = (entry: Entry): void => {
@@ -159,11 +162,33 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
     if (first === undefined || first.lookAt >= (wakings.at(-1) ?? Infinity)) return
     const at = Math.min(first.lookAt, monotonic(clock) + longestSleep)
     wakings.push(at)
+    const again = sleepAgain
+    sleepAgain = undefined
+    if (again === undefined) run(sleepUntil(at), { immediate: false })
+    else again(at)
+  }
+  const sleepUntil = (first: number): Effect.Effect<void> => {
+    let at = first
     const sleep = Effect.suspend(() => sleepFor(at - monotonic(clock)))
-    run(
-      Effect.flatMap(sleep, () => wake(at)),
-      { immediate: false }
-    )
+    const rest = Effect.async<boolean>((resume) => {
+      if (sleepAgain !== undefined) return resume(Effect.succeed(false))
+      sleepAgain = (next) => {
+        at = next
+        resume(Effect.succeed(true))
+      }
+    })
+    let goesOn = true
+    return Effect.whileLoop({
+      while: () => goesOn,
+      body: () =>
+        Effect.flatMap(
+          Effect.flatMap(sleep, () => wake(at)),
+          () => rest
+        ),
+      step: (again) => {
+        goesOn = again
+      }
+    })
   }
   const schedule = (entry: Entry): void => {
     place(entry)

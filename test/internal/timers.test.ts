@@ -102,6 +102,45 @@ describe("timers of one clockwork", () => {
     }).pipe(Effect.withClock(still))
   })
 
+  it.scoped("take turns with one fiber where none is to wake before another", () =>
+    Effect.gen(function* () {
+      const sleepers = new Set<unknown>()
+      let ended = 0
+      const clock = yield* Clock.clockWith(Effect.succeed)
+      const noting: Clock.Clock = {
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        currentTimeMillis: clock.currentTimeMillis,
+        currentTimeNanos: clock.currentTimeNanos,
+        sleep: (duration) =>
+          Effect.withFiberRuntime((fiber) => {
+            if (!sleepers.has(fiber)) fiber.addObserver(() => void (ended += 1))
+            sleepers.add(fiber)
+            return clock.sleep(duration)
+          })
+      }
+      const clockwork = yield* Effect.withClock(makeClockwork, noting)
+      const timers = yield* clockwork.within(yield* Effect.scope)
+      let rung = 0
+      const ringIn = (millis: number) => timers.make(() => Effect.sync(() => void (rung += 1))).setIn(millis)
+      const ringTwenty = Effect.gen(function* () {
+        for (let time = 0; time < 20; time += 1) {
+          ringIn(1)
+          yield* TestClock.adjust("1 millis")
+        }
+      })
+      yield* ringTwenty
+      assert.deepStrictEqual([rung, sleepers.size, ended], [20, 1, 0])
+      ringIn(30)
+      ringIn(2)
+      yield* TestClock.adjust("30 millis")
+      yield* ringTwenty
+      // One of the two rests, and the other is over.
+      assert.deepStrictEqual([rung, sleepers.size, ended], [42, 2, 1])
+    })
+  )
+
   it.scoped("ring each at its own time, however they were set", () =>
     Effect.gen(function* () {
       const rung: Array<string> = []
