@@ -53,7 +53,7 @@ const stopClock = Effect.gen(function* () {
 
 const loops = () => performance.nodeTiming.uvMetricsInfo.loopCount
 
-/** How often the event loop goes round while another thread is at work, for a tenth of a second or so; tens of thousands of times if it does not sleep. */
+/** How often the event loop goes round while another thread is at work for a moment: ten thousands of times if it does not sleep. */
 const roundsMeanwhile = Effect.async<number>((resume) => {
   const before = loops()
   pbkdf2("", "", 200_000, 64, "sha512", () => resume(Effect.succeed(loops() - before)))
