@@ -12,7 +12,7 @@ type NextTurn = NonNullable<typeof inNextTurn>
 
 /** Looks for the answer to one question, the last that was asked on any connection. */
 interface Poller {
-  /** Calls back if it was in vain, or has been replaced by the next one. */
+  /** Calls back if it was in vain. Who is replaced by the next one is told nothing. */
   readonly look: (from: number, onMiss: () => void) => void
   /** Whether it is this one that is looked for; if it is, that ends. */
   readonly end: (onMiss: () => void) => boolean
