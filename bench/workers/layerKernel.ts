@@ -236,11 +236,14 @@ export const layerKernel = (options: KernelOptions) =>
   Layer.unwrapEffect(
     Effect.map(makePort, ({ answers, port }) => {
       const watch = makeWatch()
-      const { busyPolling } = options
       const factory = Layer.effect(
         ER.ConnectionFactory.ConnectionFactory,
         observed(options.isObserved === true ? watch : undefined, options.dials)
-      ).pipe(Layer.provide(ER.ConnectionFactoryLibp2p.layer({ listen: ["/ip4/127.0.0.1/tcp/0"], busyPolling })))
+      ).pipe(
+        Layer.provide(
+          ER.ConnectionFactoryLibp2p.layer({ listen: ["/ip4/127.0.0.1/tcp/0"], busyPolling: options.busyPolling })
+        )
+      )
       return Layer.effect(Kernel, makeKernel(answers, watch, performance.now())).pipe(
         Layer.provide(ER.RemotesDurable.layer),
         Layer.provide(Layer.succeed(ER.KernelPort.KernelPort, port)),

@@ -3,7 +3,7 @@
  *
  * V8 puts a function literal that is assigned to a property where only a full collection frees it, together with all that it reaches;
  * and so do Effect's masks with what they are given. What went through one, a batch of messages for instance, would outlive
- * hundreds of collections of the young, each of which would have to look at it.
+ * the collections of the young until then, the first of which would have to copy it.
  *
  * @internal
  */

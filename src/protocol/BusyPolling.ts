@@ -65,7 +65,7 @@ const withQuick = (polling: BusyPolling, quick: number): BusyPolling =>
   quick === polling.quick ? polling : { ...polling, quick }
 
 /**
- * An answer came so many milliseconds after the question, whoever waited for it asleep.
+ * An answer came so many milliseconds after the question, and was not looked for by then.
  *
  * @since 0.1.0
  * @category combinators
