@@ -22,6 +22,7 @@ const handlers = WorkerRunner.layerSerialized(KernelRequest, {
   Resume: (how) => Effect.flatMap(Kernel, (kernel) => kernel.resume(how)),
   Enqueue: (how) => Effect.flatMap(Kernel, (kernel) => kernel.enqueue(how)),
   Flood: ({ size }) => Effect.flatMap(Kernel, (kernel) => kernel.flood(size)),
+  Sent: () => Effect.flatMap(Kernel, (kernel) => kernel.sent),
   Started: () => Effect.map(Kernel, ({ startMillis }) => ({ millis: startMillis }))
 })
 

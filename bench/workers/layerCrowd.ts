@@ -12,6 +12,7 @@ import { makeNode } from "./layerRaw.ts"
 import { protocols } from "./rawServer.ts"
 import * as RawWays from "./rawWays.ts"
 import type { Chatter, Gather } from "./requests.ts"
+import { collectGarbage } from "./usage.ts"
 
 type Target = Pick<Gather, "peerId" | "address">
 
@@ -61,9 +62,9 @@ const make = Effect.gen(function* () {
         return { millis: performance.now() - started }
       }),
     chatter: (how) =>
-      Effect.map(
-        Effect.forEach(kernels, (kernel) => kernel.chat(how), { concurrency: "unbounded" }),
-        (all) => ({ micros: all.flatMap(({ micros }) => micros) })
+      collectGarbage.pipe(
+        Effect.zipRight(Effect.forEach(kernels, (kernel) => kernel.chat(how), { concurrency: "unbounded" })),
+        Effect.map((all) => ({ micros: all.flatMap(({ micros }) => micros) }))
       )
   })
 })

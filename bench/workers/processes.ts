@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ChildProcess from "node:child_process"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import type { Bench } from "../Row.ts"
 import { BenchFailed } from "../Row.ts"
@@ -18,17 +19,31 @@ import { BootCrowd, BootKernel, BootRaw, Connect, CpuTime, Usage, Whereabouts } 
 
 const flags = ["--conditions=effect-remotes-source", "--disable-warning=ExperimentalWarning", "--expose-gc"]
 
+/** One of low priority takes only what processor time the others leave. */
+export type Priority = "normal" | "low"
+
 const profiling = (directory: string | undefined) =>
   directory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${directory}`]
 
+/** Before the threads of the process begin, which have the priority that it has by then. */
+const yielding = (child: ChildProcess.ChildProcess) => {
+  if (child.pid !== undefined) Os.setPriority(child.pid, Os.constants.priority.PRIORITY_LOW)
+  return child
+}
+
 /** A worker that ends by itself answers nobody: the row is told, until the worker's scope closes. */
-const fork = ({ died, profile }: Bench, program: string) => {
+const fork = ({ died, profile }: Bench, program: string, priority: Priority = "normal") => {
   let expected = false
   const tell = (how: string) => {
     if (!expected) Deferred.unsafeDone(died, Exit.fail(new BenchFailed({ sentence: `The worker ${program} ${how}.` })))
   }
+  const start = () => {
+    const execArgv = [...flags, ...profiling(profile)]
+    const child = ChildProcess.fork(Path.join(import.meta.dirname, program), { execArgv })
+    return priority === "low" ? yielding(child) : child
+  }
   const layer = NodeWorker.layer(() =>
-    ChildProcess.fork(Path.join(import.meta.dirname, program), { execArgv: [...flags, ...profiling(profile)] })
+    start()
       .once("error", ({ message }) => tell(`could not be started: ${message}`))
       .once("exit", (code, signal) => tell(signal === null ? `ended with code ${code}` : `was ended by ${signal}`))
   )
@@ -47,9 +62,13 @@ export type RawProcess = Process<RawRequest>
 export type CrowdProcess = Pick<Process<CrowdRequest>, "ask">
 
 /** A kernel of ours in a process of its own, until the scope closes. */
-export const kernel = (bench: Bench, options: KernelOptions): Effect.Effect<KernelProcess, WorkerFailed, Scope.Scope> =>
+export const kernel = (
+  bench: Bench,
+  options: KernelOptions,
+  priority: Priority = "normal"
+): Effect.Effect<KernelProcess, WorkerFailed, Scope.Scope> =>
   Worker.makeSerialized<KernelRequest>({ initialMessage: () => new BootKernel({ options }) }).pipe(
-    fork(bench, "kernel.ts"),
+    fork(bench, "kernel.ts", priority),
     Effect.map(({ executeEffect }) => ({
       ask: executeEffect,
       cpuTime: executeEffect(new CpuTime()),

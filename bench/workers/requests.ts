@@ -107,6 +107,13 @@ export class Flood extends Schema.TaggedRequest<Flood>()("Flood", {
   failure: Schema.Never
 }) {}
 
+/** How many messages were sent in bulk so far. */
+export class Sent extends Schema.TaggedRequest<Sent>()("Sent", {
+  payload: {},
+  success: Schema.Struct({ count: Schema.Number }),
+  failure: Schema.Never
+}) {}
+
 /** How long this kernel took to start. */
 export class Started extends Schema.TaggedRequest<Started>()("Started", {
   payload: {},
@@ -126,6 +133,7 @@ export const KernelRequest = Schema.Union(
   Resume,
   Enqueue,
   Flood,
+  Sent,
   Started
 )
 export type KernelRequest = typeof KernelRequest.Type

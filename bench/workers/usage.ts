@@ -9,6 +9,9 @@ export const cpuTime = Effect.sync(() => {
   return { cpuMicros: user + system }
 })
 
+/** A full collection, where the process may ask for one, so that what comes next is not held up by what was before. */
+export const collectGarbage = Effect.sync(() => globalThis.gc?.())
+
 /** The memory of this process; the heap after a collection where the process may ask for one, which leaves it slower for a while. */
 export const usage = Effect.sync(() => {
   globalThis.gc?.()

@@ -296,7 +296,10 @@ export class Pipe {
     pump.fiber = this.ground.fork(
       Effect.whileLoop({
         while: () => this.goesOn(pump),
-        body: () => sleepFor((this.flying[0]?.arrives ?? 0) - this.ground.clock.unsafeCurrentTimeMillis()),
+        body: () => {
+          const { clock } = this.ground
+          return sleepFor(clock, (this.flying[0]?.arrives ?? 0) - clock.unsafeCurrentTimeMillis())
+        },
         step: () => this.deliver()
       })
     )

@@ -1,4 +1,6 @@
-import * as Effect from "effect/Effect"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 
 /** A nanosecond, the least that `Duration` knows. */
 const shortest = 1e-6
@@ -10,5 +12,5 @@ const shortest = 1e-6
  *
  * @internal
  */
-export const sleepFor = (millis: number): Effect.Effect<void> =>
-  Effect.sleep(millis > 0 ? Math.max(millis, shortest) : 0)
+export const sleepFor = (clock: Clock.Clock, millis: number): Effect.Effect<void> =>
+  clock.sleep(Duration.millis(millis > 0 ? Math.max(millis, shortest) : 0))

@@ -136,7 +136,8 @@ const longestSleep = 86_400_000
 /**
  * Each fiber that sleeps does so to its end: one that is to wake earlier than all others is begun beside them. To begin a fiber takes
  * less than to race a sleep with what could end it, and between two messages there is a deadline that comes before the others. One that
- * has slept rests for the next, which takes a fraction of beginning another; there is one that rests at most.
+ * wakes sleeps again until the next is due, unless another wakes before that; then it rests until it is needed, which takes a fraction
+ * of beginning another. There is one that rests at most.
  *
  * @internal
  */
@@ -148,6 +149,8 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
   const wakings: Array<number> = []
   /** Sends the fiber that rests back to sleep, until then. */
   let sleepAgain: ((at: number) => void) | undefined
+  /** Whoever has just woken looks when it is to wake next once all has rung. */
+  let isRinging = false
 
   /** One that moves to a later time, or rings no more, is found out when its former time has come; one that is over goes at once. */
   const place = (entry: Entry): void => {
@@ -156,39 +159,23 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
     if (ringAt === undefined || entry.isRinging || (entry.place !== -1 && entry.lookAt <= ringAt)) return
     heap.put(entry, ringAt)
   }
-  /** Sees to it that somebody wakes when the first is due. */
-  const arrange = (): void => {
+  /** When somebody is to wake, because nobody does so before the first is due. */
+  const nextWaking = (): number | undefined => {
     const { first } = heap
-    if (first === undefined || first.lookAt >= (wakings.at(-1) ?? Infinity)) return
+    if (first === undefined || first.lookAt >= (wakings.at(-1) ?? Infinity)) return undefined
     const at = Math.min(first.lookAt, monotonic(clock) + longestSleep)
     wakings.push(at)
+    return at
+  }
+  /** Sees to it that somebody wakes when the first is due. */
+  const arrange = (): void => {
+    if (isRinging) return
+    const at = nextWaking()
+    if (at === undefined) return
     const again = sleepAgain
     sleepAgain = undefined
     if (again === undefined) run(sleepUntil(at), { immediate: false })
     else again(at)
-  }
-  const sleepUntil = (first: number): Effect.Effect<void> => {
-    let at = first
-    const sleep = Effect.suspend(() => sleepFor(at - monotonic(clock)))
-    const rest = Effect.async<boolean>((resume) => {
-      if (sleepAgain !== undefined) return resume(Effect.succeed(false))
-      sleepAgain = (next) => {
-        at = next
-        resume(Effect.succeed(true))
-      }
-    })
-    let goesOn = true
-    return Effect.whileLoop({
-      while: () => goesOn,
-      body: () =>
-        Effect.flatMap(
-          Effect.flatMap(sleep, () => wake(at)),
-          () => rest
-        ),
-      step: (again) => {
-        goesOn = again
-      }
-    })
   }
   const schedule = (entry: Entry): void => {
     place(entry)
@@ -203,23 +190,47 @@ export const makeClockwork: Effect.Effect<Clockwork, never, Scope.Scope> = Effec
     }
     return due
   }
-  const ring = (entry: Entry): Effect.Effect<unknown> =>
-    Effect.suspend(() => {
-      // Whoever rang before it may have set it anew, or ended it.
-      if (entry.ringAt === undefined || entry.ringAt > monotonic(clock)) {
-        schedule(entry)
-        return Effect.void
-      }
-      return entry.ring()
+  const ring = (entry: Entry): Effect.Effect<unknown> => {
+    if (entry.ringAt !== undefined && entry.ringAt <= monotonic(clock)) return entry.ring()
+    // Whoever rang before it has set it anew, or ended it.
+    place(entry)
+    return Effect.void
+  }
+  /** Rings whatever is due, and gives what takes longer. */
+  const ringAll = (): ReadonlyArray<Effect.Effect<unknown>> => {
+    isRinging = true
+    const work = takeDue(monotonic(clock)).map(ring)
+    isRinging = false
+    return work.filter((it) => !isDone(it))
+  }
+  const sleepUntil = (first: number): Effect.Effect<void> => {
+    let at = first
+    let goesOn = true
+    const sleep = Effect.suspend(() => sleepFor(clock, at - monotonic(clock)))
+    const sleepOn = (next: number): Effect.Effect<boolean> => {
+      at = next
+      return Effect.succeed(true)
+    }
+    const rest = Effect.async<boolean>((resume) => {
+      if (sleepAgain !== undefined) return resume(Effect.succeed(false))
+      sleepAgain = (next) => resume(sleepOn(next))
     })
-  const wake = (at: number): Effect.Effect<void> =>
-    Effect.suspend(() => {
+    const wake = (): Effect.Effect<boolean> => {
       // Two that wake at nearly the same time may do so in any order.
       wakings.splice(wakings.lastIndexOf(at), 1)
-      const due = takeDue(monotonic(clock))
-      arrange()
-      return due.length === 0 ? Effect.void : Effect.forEach(due, ring, { discard: true })
+      const work = ringAll()
+      const next = nextWaking()
+      const then = next === undefined ? rest : sleepOn(next)
+      return work.length === 0 ? then : Effect.zipRight(Effect.all(work, { discard: true }), then)
+    }
+    return Effect.whileLoop({
+      while: () => goesOn,
+      body: () => Effect.flatMap(sleep, wake),
+      step: (again) => {
+        goesOn = again
+      }
     })
+  }
 
   const make: Clockwork["make"] = (scope, onRing) => new Entry(scope, clock, onRing, schedule)
   return {

@@ -1,11 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { sleepFor } from "../../src/internal/sleepFor.ts"
+import { sleepFor as sleepOf } from "../../src/internal/sleepFor.ts"
 
 /** What rounding left of a sum of times. */
 const sliver = 312.56392800000003 - 312.563928
+
+const sleepFor = (millis: number) => Clock.clockWith((clock) => sleepOf(clock, millis))
 
 describe("sleepFor", () => {
   it.effect("waits for time to go on, however little it is to wait for", () =>

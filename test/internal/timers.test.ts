@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import { makeClockwork } from "../../src/internal/timers.ts"
+import { makeClockwork, type Timer } from "../../src/internal/timers.ts"
 
 const scene = Effect.gen(function* () {
   const rung: Array<number> = []
@@ -138,6 +138,14 @@ describe("timers of one clockwork", () => {
       yield* ringTwenty
       // One of the two rests, and the other is over.
       assert.deepStrictEqual([rung, sleepers.size, ended], [42, 2, 1])
+      const again: Timer = timers.make(() => {
+        again.setIn(3)
+        return Effect.void
+      })
+      again.setIn(3)
+      ringIn(1000)
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual([sleepers.size, ended], [2, 1])
     })
   )
 
