@@ -122,6 +122,7 @@ const makeNode = (options: Options, keySeed: Uint8Array) =>
       services: {
         identify: identify(),
         ping: ping(),
+        heartbeats: Node.heartbeats,
         relay: circuitRelayServer(limits(options)),
         transports: Node.transports
       }

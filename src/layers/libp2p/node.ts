@@ -20,6 +20,7 @@ import * as Candidates from "./candidates.ts"
 import * as Circuit from "./circuit.ts"
 import { toError, toListenError } from "./errors.ts"
 import * as Guards from "./guards.ts"
+import { heartbeats as everyHeartbeat } from "./heartbeats.ts"
 import { logger } from "./logging.ts"
 
 /**
@@ -93,6 +94,13 @@ export const muxing = { streamOptions: { maxStreamWindowSize: 1_048_576 } }
 const heartbeat = 20_000
 
 /**
+ * What finds out that a peer is frozen.
+ *
+ * @internal
+ */
+export const heartbeats = everyHeartbeat(heartbeat)
+
+/**
  * How a node's connections are made.
  *
  * @internal
@@ -117,7 +125,7 @@ export const common = async (
   logger,
   privateKey: await generateKeyPairFromSeed("Ed25519", keySeed),
   ...Guards.around({ encrypter: noise(ciphers && { crypto: ciphers }), muxer: yamux(muxing), busyPolling }),
-  connectionMonitor: { pingInterval: heartbeat, pingTimeout: { minTimeout: heartbeat, maxTimeout: heartbeat } }
+  connectionMonitor: { enabled: false }
 })
 
 /** Libp2p's default: what connections that never become a channel have to share where there are few places for peers. */
@@ -184,7 +192,7 @@ export const make = ({
       transports: [...platform.transports, Circuit.make],
       connectionGater: { denyDialMultiaddr: (address) => !isAllowed(address) },
       connectionManager: connectionManager(places),
-      services: { identify: identify(), ping: ping(), transports }
+      services: { identify: identify(), ping: ping(), heartbeats, transports }
     })
   )
 

@@ -1,0 +1,143 @@
+/**
+ * Pings every connection of a node from time to time, so that a peer that is frozen is found where nothing is asked of it.
+ *
+ * Libp2p's own monitor pings all connections in the same moment, each on a stream that is negotiated anew: a node with many peers does
+ * nothing else for a while then. Here each connection has times of its own.
+ *
+ * @internal
+ */
+import type { Connection, Startable, TypedEventTarget } from "@libp2p/interface"
+import { PING_PROTOCOL } from "@libp2p/ping"
+import { toError } from "./errors.ts"
+
+/**
+ * What is pinged.
+ *
+ * @internal
+ */
+export type Pinged = Pick<Connection, "newStream" | "abort">
+
+/**
+ * What is told of connections; libp2p tells more.
+ *
+ * @internal
+ */
+export interface Events {
+  "connection:open": CustomEvent<Pinged>
+  "connection:close": CustomEvent<Pinged>
+}
+
+/** How much is sent, and comes back. */
+const pingBytes = 32
+
+/** Fails when the answer does not come before the signal. */
+const ping = async (connection: Pinged, signal: AbortSignal): Promise<void> => {
+  const stream = await connection.newStream(PING_PROTOCOL, { signal, runOnLimitedConnection: true })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let missing = pingBytes
+      stream.addEventListener("message", ({ data }) => {
+        missing -= data.byteLength
+        if (missing <= 0) resolve()
+      })
+      stream.addEventListener("close", ({ error }) => reject(error ?? new Error("the peer did not answer a ping")))
+      signal.addEventListener("abort", () => reject(toError(signal.reason)), { once: true })
+      stream.send(crypto.getRandomValues(new Uint8Array(pingBytes)))
+    })
+    await stream.close({ signal })
+  } catch (cause) {
+    stream.abort(toError(cause))
+    throw cause
+  }
+}
+
+/** A peer that says that it knows no pings is there. */
+const isAnswer = (cause: unknown): boolean => toError(cause).name === "UnsupportedProtocolError"
+
+/** What is used of libp2p's own. */
+interface Components {
+  readonly events: Pick<TypedEventTarget<Events>, "addEventListener" | "removeEventListener">
+}
+
+/** As libp2p starts and stops a service. */
+interface Service extends Startable {
+  start(): void
+  stop(): void
+}
+
+/** Multiples of this, modulo 1, lie as evenly as any, however many of them there are (the golden ratio, of Weyl's sequences). */
+const stride = (Math.sqrt(5) - 1) / 2
+
+/** From 0 to 1. */
+const anywhere = (): number => {
+  const [random = 0] = crypto.getRandomValues(new Uint32Array(1))
+  return random / 2 ** 32
+}
+
+class Heartbeats implements Service {
+  readonly #events: Components["events"]
+  readonly #interval: number
+  readonly #timers = new Map<Pinged, ReturnType<typeof setTimeout>>()
+  #over = new AbortController()
+
+  /** When in an interval the next connection is pinged: not when the one before it is, nor when another node pings its own. */
+  #phase = anywhere()
+
+  constructor({ events }: Components, interval: number) {
+    this.#events = events
+    this.#interval = interval
+  }
+
+  start(): void {
+    this.#over = new AbortController()
+    this.#events.addEventListener("connection:open", this.#onOpen)
+    this.#events.addEventListener("connection:close", this.#onClose)
+  }
+
+  stop(): void {
+    this.#events.removeEventListener("connection:open", this.#onOpen)
+    this.#events.removeEventListener("connection:close", this.#onClose)
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+    this.#over.abort()
+  }
+
+  /** Those that open together, as after a restart, are not to be pinged together. */
+  readonly #onOpen = ({ detail }: CustomEvent<Pinged>): void => {
+    this.#phase = (this.#phase + stride) % 1
+    this.#pingIn(detail, this.#interval * this.#phase)
+  }
+
+  readonly #onClose = ({ detail }: CustomEvent<Pinged>): void => {
+    clearTimeout(this.#timers.get(detail))
+    this.#timers.delete(detail)
+  }
+
+  #pingIn(connection: Pinged, millis: number): void {
+    this.#timers.set(
+      connection,
+      setTimeout(() => void this.#ping(connection), millis)
+    )
+  }
+
+  /** The next one begins after this one, so that no two are under way. */
+  async #ping(connection: Pinged): Promise<void> {
+    try {
+      await ping(connection, AbortSignal.any([AbortSignal.timeout(this.#interval), this.#over.signal]))
+    } catch (cause) {
+      if (!isAnswer(cause)) return connection.abort(toError(cause))
+    }
+    if (this.#timers.has(connection)) this.#pingIn(connection, this.#interval)
+  }
+}
+
+/**
+ * A service of a node that pings each of its connections once in an interval, in milliseconds, and aborts one whose ping has no
+ * answer after as long.
+ *
+ * @internal
+ */
+export const heartbeats =
+  (interval: number) =>
+  (components: Components): Service =>
+    new Heartbeats(components, interval)
