@@ -19,28 +19,43 @@ import { BootCrowd, BootKernel, BootRaw, Connect, CpuTime, Usage, Whereabouts } 
 
 const flags = ["--conditions=effect-remotes-source", "--disable-warning=ExperimentalWarning", "--expose-gc"]
 
+/** The heap may double before V8 collects it as a whole, so that a crowd that collects its garbage before a window does not do so in it. */
+const growing = "--heap-growing-percent=100"
+
 /** One of low priority takes only what processor time the others leave. */
 export type Priority = "normal" | "low"
 
 const profiling = (directory: string | undefined) =>
   directory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${directory}`]
 
-/** Before the threads of the process begin, which have the priority that it has by then. */
-const yielding = (child: ChildProcess.ChildProcess) => {
+/**
+ * Linux has a policy for what is to run only where nothing else would. A process that merely has the lowest priority is left its turn of
+ * some milliseconds when another one wakes, and elsewhere there is only that.
+ */
+const startYielding = (program: string, execArgv: ReadonlyArray<string>) => {
+  if (process.platform === "linux") {
+    return ChildProcess.fork(program, { execPath: "chrt", execArgv: ["-i", "0", process.execPath, ...execArgv] })
+  }
+  const child = ChildProcess.fork(program, { execArgv: [...execArgv] })
+  // Before its threads begin, which have the priority that it has by then.
   if (child.pid !== undefined) Os.setPriority(child.pid, Os.constants.priority.PRIORITY_LOW)
   return child
 }
 
 /** A worker that ends by itself answers nobody: the row is told, until the worker's scope closes. */
-const fork = ({ died, profile }: Bench, program: string, priority: Priority = "normal") => {
+const fork = (
+  { died, profile }: Bench,
+  program: string,
+  { more = [], priority = "normal" }: { readonly more?: ReadonlyArray<string>; readonly priority?: Priority } = {}
+) => {
   let expected = false
   const tell = (how: string) => {
     if (!expected) Deferred.unsafeDone(died, Exit.fail(new BenchFailed({ sentence: `The worker ${program} ${how}.` })))
   }
   const start = () => {
-    const execArgv = [...flags, ...profiling(profile)]
-    const child = ChildProcess.fork(Path.join(import.meta.dirname, program), { execArgv })
-    return priority === "low" ? yielding(child) : child
+    const execArgv = [...flags, ...more, ...profiling(profile)]
+    const path = Path.join(import.meta.dirname, program)
+    return priority === "low" ? startYielding(path, execArgv) : ChildProcess.fork(path, { execArgv })
   }
   const layer = NodeWorker.layer(() =>
     start()
@@ -68,7 +83,7 @@ export const kernel = (
   priority: Priority = "normal"
 ): Effect.Effect<KernelProcess, WorkerFailed, Scope.Scope> =>
   Worker.makeSerialized<KernelRequest>({ initialMessage: () => new BootKernel({ options }) }).pipe(
-    fork(bench, "kernel.ts", priority),
+    fork(bench, "kernel.ts", { priority }),
     Effect.map(({ executeEffect }) => ({
       ask: executeEffect,
       cpuTime: executeEffect(new CpuTime()),
@@ -90,7 +105,7 @@ export const raw = (bench: Bench, seed: string, crowd?: number): Effect.Effect<R
 /** Nobody yet, in a process of its own, until the scope closes. */
 export const crowd = (bench: Bench): Effect.Effect<CrowdProcess, WorkerFailed, Scope.Scope> =>
   Worker.makeSerialized<CrowdRequest>({ initialMessage: () => new BootCrowd({}) }).pipe(
-    fork(bench, "crowd.ts"),
+    fork(bench, "crowd.ts", { more: [growing] }),
     Effect.map(({ executeEffect }) => ({ ask: executeEffect }))
   )
 

@@ -1,8 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { endlessly } from "../../src/internal/endless.ts"
 import { Signal } from "../../src/internal/signal.ts"
 
 describe("a signal", () => {
@@ -32,22 +30,6 @@ describe("a signal", () => {
       yield* Fiber.interrupt(gone)
       signal.raise()
       yield* signal.wait
-    })
-  )
-})
-
-describe("endlessly", () => {
-  it.effect("goes on until the effect fails, and can be interrupted while that waits", () =>
-    Effect.gen(function* () {
-      let runs = 0
-      const failed = yield* Effect.flip(
-        endlessly(Effect.suspend(() => (++runs < 10_000 ? Effect.void : Effect.fail("enough"))))
-      )
-      assert.strictEqual(failed, "enough")
-      const started = yield* Deferred.make<void>()
-      const fiber = yield* Effect.fork(endlessly(Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)))
-      yield* Deferred.await(started)
-      yield* Fiber.interrupt(fiber)
     })
   )
 })

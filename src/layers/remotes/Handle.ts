@@ -74,7 +74,7 @@ export interface HandleActor {
 }
 
 /** How long settled messages may stay in the store when no other commit takes them along. */
-const tidyDelay = Duration.millis(200)
+const tidyDelay = Duration.seconds(1)
 
 /** A slow reader gets only the newest. */
 const newest = <A>(changes: Stream.Stream<A>): Stream.Stream<A> =>

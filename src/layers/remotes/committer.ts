@@ -3,8 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import { NetworkStoppedError } from "../../errors/ConnectionError.ts"
 import type { StoreError } from "../../errors/StoreError.ts"
-import { endlessly } from "../../internal/endless.ts"
-import { Signal } from "../../internal/signal.ts"
+import { OnCall, type Roster } from "../../internal/onCall.ts"
 import type { Participant, RemoteStore } from "../../services/RemoteStore.ts"
 import type { Core } from "./Core.ts"
 import type { Placed } from "./staging.ts"
@@ -43,17 +42,18 @@ interface Request {
 /** How many messages share a commit at most, so that a turn of the kernel does not wait long behind them. */
 const maxBatch = 1024
 
+const label = { package: "effect-remotes", module: "Remotes" }
+
 /**
- * Makes the committer: one fiber, for all remotes, because the store commits one transaction at a time. A message that comes while
+ * Makes the committer: one for all remotes, because the store commits one transaction at a time. A message that comes while
  * it rests is committed by who brings it, which takes half the time; what comes in the same turn of the scheduler is gathered.
  *
  * @internal
  */
-export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Type"]) {
-  const awake = new Signal(false)
+export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Type"], roster: Roster) {
   let gathered: Array<Request> = []
   let waiting: ReadonlyArray<Request> = []
-  /** Whether the fiber has nothing to do, and has had its turn since a message was committed past it. */
+  /** Whether there is nothing to do, and there was a round since a message was committed past it. */
   let resting = true
   let ended = false
 
@@ -80,8 +80,6 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
     )
 
   const commitGathered = Effect.gen(function* () {
-    yield* awake.wait
-    awake.lower()
     waiting = gathered
     gathered = []
     while (waiting.length > 0) {
@@ -91,11 +89,17 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
     resting = gathered.length === 0
   })
 
-  /** For one that comes alone. The next one is gathered until the fiber has had its turn, or none would ever be. */
+  const rounds = new OnCall(roster, label, () => {
+    if (gathered.length > 0) return commitGathered
+    resting = true
+    return Effect.void
+  })
+
+  /** For one that comes alone. The next one is gathered until there was a round, or none would ever be. */
   const commitAtOnce = (message: Message): Effect.Effect<Placed, StoreError | NetworkStoppedError> => {
     resting = false
     const leave = <A, E>(exit: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-      awake.raise()
+      rounds.call()
       return exit
     }
     const turn = Effect.suspend(() => place(message))
@@ -105,13 +109,11 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
     })
   }
 
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      ended = true
-      for (const { placed } of [...waiting, ...gathered]) Deferred.unsafeDone(placed, new NetworkStoppedError())
-    })
-  )
-  yield* Effect.forkScoped(endlessly(commitGathered))
+  const refuse = Effect.sync(() => {
+    ended = true
+    for (const { placed } of [...waiting, ...gathered]) Deferred.unsafeDone(placed, new NetworkStoppedError())
+  })
+  yield* Effect.addFinalizer(() => Effect.zipRight(rounds.end, refuse))
 
   const committer: Committer = {
     commit: (core, participant, body, expiresAt) =>
@@ -121,7 +123,7 @@ export const makeCommitter = Effect.fnUntraced(function* (store: RemoteStore["Ty
         if (resting) return commitAtOnce(message)
         const placed = Deferred.unsafeMake<Placed, StoreError | NetworkStoppedError>(FiberId.none)
         gathered.push({ message, placed })
-        awake.raise()
+        rounds.call()
         return Deferred.await(placed)
       })
   }
