@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { createLibp2p } from "libp2p"
-import { common, muxing, connectionManager } from "../../src/layers/libp2p/node.ts"
+import { common, connectionManager, heartbeats, muxing } from "../../src/layers/libp2p/node.ts"
 import { type Journal, protocols, serveAll, serveCommitted } from "./rawServer.ts"
 import * as RawWays from "./rawWays.ts"
 import { makeCommit } from "./syncs.ts"
@@ -43,7 +43,7 @@ export const makeNode = (seed: string, crowd = 100) =>
       // As libp2p comes: what ours does to its connections and streams is left out.
       const { connectionProtector: _, logger: __, ...options } = await common(Buffer.from(seed, "hex"))
       const plain = { ...options, connectionEncrypters: [noise()], streamMuxers: [yamux(muxing)] }
-      const services = { identify: identify(), ping: ping() }
+      const services = { identify: identify(), ping: ping(), heartbeats }
       const addresses = { listen: ["/ip4/127.0.0.1/tcp/0"] }
       const node = await createLibp2p({
         ...plain,

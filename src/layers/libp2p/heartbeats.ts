@@ -52,7 +52,7 @@ const ping = async (connection: Pinged, signal: AbortSignal): Promise<void> => {
 }
 
 /** A peer that says that it knows no pings is there. */
-const isAnswer = (cause: unknown): boolean => toError(cause).name === "UnsupportedProtocolError"
+const isAnswer = ({ name }: Error): boolean => name === "UnsupportedProtocolError"
 
 /** What is used of libp2p's own. */
 interface Components {
@@ -74,11 +74,49 @@ const anywhere = (): number => {
   return random / 2 ** 32
 }
 
+/** Pings one connection from time to time. */
+class Heartbeat {
+  readonly #connection: Pinged
+  readonly #interval: number
+  /** Until the next ping, or until the answer to this one is late. */
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #ping: AbortController | undefined
+  #isOver = false
+
+  constructor(connection: Pinged, interval: number, first: number) {
+    this.#connection = connection
+    this.#interval = interval
+    this.#pingIn(first)
+  }
+
+  end(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#ping?.abort(new Error("the connection is not pinged any more"))
+  }
+
+  #pingIn(millis: number): void {
+    this.#timer = setTimeout(() => void this.#beat(), millis)
+  }
+
+  /** The next one begins after this one, so that no two are under way. */
+  async #beat(): Promise<void> {
+    const under = new AbortController()
+    this.#ping = under
+    this.#timer = setTimeout(() => under.abort(new Error("the peer does not answer pings")), this.#interval)
+    const failure = await ping(this.#connection, under.signal).then(() => undefined, toError)
+    clearTimeout(this.#timer)
+    this.#ping = undefined
+    if (this.#isOver) return
+    if (failure === undefined || isAnswer(failure)) this.#pingIn(this.#interval)
+    else this.#connection.abort(failure)
+  }
+}
+
 class Heartbeats implements Service {
   readonly #events: Components["events"]
   readonly #interval: number
-  readonly #timers = new Map<Pinged, ReturnType<typeof setTimeout>>()
-  #over = new AbortController()
+  readonly #heartbeats = new Map<Pinged, Heartbeat>()
 
   /** When in an interval the next connection is pinged: not when the one before it is, nor when another node pings its own. */
   #phase = anywhere()
@@ -89,7 +127,6 @@ class Heartbeats implements Service {
   }
 
   start(): void {
-    this.#over = new AbortController()
     this.#events.addEventListener("connection:open", this.#onOpen)
     this.#events.addEventListener("connection:close", this.#onClose)
   }
@@ -97,37 +134,19 @@ class Heartbeats implements Service {
   stop(): void {
     this.#events.removeEventListener("connection:open", this.#onOpen)
     this.#events.removeEventListener("connection:close", this.#onClose)
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
-    this.#over.abort()
+    for (const heartbeat of this.#heartbeats.values()) heartbeat.end()
+    this.#heartbeats.clear()
   }
 
   /** Those that open together, as after a restart, are not to be pinged together. */
   readonly #onOpen = ({ detail }: CustomEvent<Pinged>): void => {
     this.#phase = (this.#phase + stride) % 1
-    this.#pingIn(detail, this.#interval * this.#phase)
+    this.#heartbeats.set(detail, new Heartbeat(detail, this.#interval, this.#interval * this.#phase))
   }
 
   readonly #onClose = ({ detail }: CustomEvent<Pinged>): void => {
-    clearTimeout(this.#timers.get(detail))
-    this.#timers.delete(detail)
-  }
-
-  #pingIn(connection: Pinged, millis: number): void {
-    this.#timers.set(
-      connection,
-      setTimeout(() => void this.#ping(connection), millis)
-    )
-  }
-
-  /** The next one begins after this one, so that no two are under way. */
-  async #ping(connection: Pinged): Promise<void> {
-    try {
-      await ping(connection, AbortSignal.any([AbortSignal.timeout(this.#interval), this.#over.signal]))
-    } catch (cause) {
-      if (!isAnswer(cause)) return connection.abort(toError(cause))
-    }
-    if (this.#timers.has(connection)) this.#pingIn(connection, this.#interval)
+    this.#heartbeats.get(detail)?.end()
+    this.#heartbeats.delete(detail)
   }
 }
 

@@ -19,6 +19,7 @@ const scene = () => {
   const events = new TypedEventEmitter<Events>()
   const service = heartbeats(interval)({ events })
   const pings: Array<number> = []
+  const pinged = new Set<Pinged>()
   let now = 0
   const wait = async (millis: number) => {
     for (const end = now + millis; now < end; now += step) await vi.advanceTimersByTimeAsync(step)
@@ -26,14 +27,15 @@ const scene = () => {
   const open = (): Pinged => {
     const newStream = async () => {
       pings.push(now)
+      pinged.add(detail)
       throw Object.assign(new Error("no"), { name: "UnsupportedProtocolError" })
     }
-    const detail = { newStream, abort: () => assert.fail("it was answered") }
+    const detail: Pinged = { newStream, abort: () => assert.fail("it was answered") }
     events.safeDispatchEvent("connection:open", { detail })
     return detail
   }
   const close = (detail: Pinged) => events.safeDispatchEvent("connection:close", { detail })
-  return { service, pings, open, close, wait }
+  return { service, pings, pinged, open, close, wait }
 }
 
 /** The most that fell into one step. */
@@ -45,12 +47,13 @@ const most = (times: ReadonlyArray<number>) => {
 
 describe("heartbeats", () => {
   it("reach each connection in each interval, and not all in the same moment", async () => {
-    const { open, pings, service, wait } = scene()
+    const { open, pinged, pings, service, wait } = scene()
     try {
       service.start()
       Array.from({ length: 100 }, open)
       await wait(interval)
-      assert.strictEqual(pings.length, 100)
+      assert.strictEqual(pinged.size, 100)
+      assert.strictEqual(vi.getTimerCount(), 100, "one for each, for its next ping")
       await wait(9 * interval)
       assert.isAtLeast(pings.length, 900)
       assert.isAtMost(most(pings), 2)
@@ -73,6 +76,38 @@ describe("heartbeats", () => {
       open()
       await wait(2 * interval)
       assert.deepStrictEqual(pings, [])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+describe("a ping that is under way", () => {
+  it("ends with the node, which closes the connection by itself, and leaves no timer behind", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    try {
+      const events = new TypedEventEmitter<Events>()
+      const service = heartbeats(interval)({ events })
+      const signals: Array<AbortSignal | undefined> = []
+      const detail: Pinged = {
+        newStream: async (_, options) => {
+          signals.push(options?.signal)
+          return new Promise((_resolve, reject) =>
+            options?.signal?.addEventListener("abort", () => reject(new Error("aborted")))
+          )
+        },
+        abort: () => assert.fail("nobody asked for it")
+      }
+      service.start()
+      events.safeDispatchEvent("connection:open", { detail })
+      await vi.advanceTimersByTimeAsync(interval)
+      assert.deepStrictEqual(
+        signals.map((signal) => signal?.aborted),
+        [false]
+      )
+      service.stop()
+      await vi.advanceTimersByTimeAsync(interval)
+      assert.deepStrictEqual([signals[0]?.aborted, vi.getTimerCount()], [true, 0])
     } finally {
       vi.useRealTimers()
     }
