@@ -30,7 +30,7 @@ export interface Events {
 /** How much is sent, and comes back. */
 const pingBytes = 32
 
-/** Fails when the answer does not come before the signal. */
+/** Fails when the answer does not come before the signal. Libp2p's own asks a peer, on whichever of its connections comes first. */
 const ping = async (connection: Pinged, signal: AbortSignal): Promise<void> => {
   const stream = await connection.newStream(PING_PROTOCOL, { signal, runOnLimitedConnection: true })
   try {

@@ -133,7 +133,7 @@ describe("heartbeats of a node", () => {
   it.scopedLive("go on while they are answered", () =>
     Effect.gen(function* () {
       const bob = yield* node({ ping: ping() })
-      const alice = yield* node({ heartbeats: heartbeats(400) })
+      const alice = yield* node({ heartbeats: heartbeats(1000) })
       const connection = yield* Effect.promise(async () => alice.dial(bob.getMultiaddrs()))
       const pinged = yield* Effect.async<number>((resume) => {
         const newStream = connection.newStream.bind(connection)
